@@ -1,0 +1,53 @@
+# Everything sets itself up: `make demo` and `make test` work in a fresh clone with only Python and make.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.fewfit-installed
+DATA ?=
+
+.PHONY: help install bases demo test unit check format bench clean
+
+help: ## show what there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing fewfit into $(VENV) (once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --group dev -e ".[train]"
+	@touch $@
+
+install: $(STAMP) ## make the virtual environment with everything in it
+
+bases: $(STAMP) ## fetch the weights that the demo and the tests use (once)
+	@$(BIN)/fewfit bases fetch english-small
+
+demo: bases ## fine-tune on the examples that come with fewfit and classify unseen texts
+	@$(BIN)/python -m fewfit.samples.demo
+
+test: check unit bases ## every check and every test
+	@$(BIN)/python -m pytest tests/integration tests/acceptance tests/perf
+
+unit: $(STAMP) ## the unit tests alone (offline, under a minute)
+	@$(BIN)/python -m pytest tests/unit
+
+check: $(STAMP) ## lint, format, types, layers
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(STAMP) ## put the code into the project's format
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(STAMP) ## measure accuracy beside SetFit and the classical baselines: make bench DATA=folder
+	@test -n "$(DATA)" || { echo "make bench needs DATA=folder with the evaluation tasks (see benchmarks/README.md)"; exit 2; }
+	@$(BIN)/python benchmarks/accuracy.py --data "$(DATA)"
+
+clean: ## remove the virtual environment and what tools left behind
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
