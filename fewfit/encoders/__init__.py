@@ -1,1 +1,1 @@
-"""."""
+"""Pretrained encoders: which there are, where their weights come from, tokens, trunk and tail."""

@@ -1,0 +1,167 @@
+"""A pretrained encoder in memory: embeds texts, and splits into trunk and tail."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from fewfit.encoders.batching import length_batches
+from fewfit.encoders.config import EncoderConfig, read_config
+from fewfit.encoders.pooling import load_dense
+from fewfit.encoders.split import Tail, Trunk
+from fewfit.encoders.tokenizing import Tokenizer, Truncate
+from fewfit.encoders.weights import OnProgress, Weights, locate
+from fewfit.errors import BaseError
+
+Attention = Literal["auto", "eager", "sdpa"]
+
+_WITH_POOLER = ("bert", "camembert", "mpnet", "roberta", "xlm-roberta")
+
+
+class Encoder:
+    """A pretrained encoder.
+
+    >>> encoder = Encoder.load("english-small")  # doctest: +SKIP
+    >>> encoder.embed(["hello", "good morning"]).shape  # doctest: +SKIP
+    (2, 384)
+    >>> trunk, tail = encoder.split(3)  # the upper 3 of 6 layers are the tail  # doctest: +SKIP
+    """
+
+    def __init__(
+        self, model: Any, dense: nn.ModuleList, config: EncoderConfig, weights: Weights, tokenizer: Tokenizer
+    ) -> None:
+        self._model = model
+        self._dense = dense
+        self.config = config
+        self.weights = weights
+        self.tokenizer = tokenizer
+
+    @classmethod
+    def load(
+        cls,
+        base: str | Path | Weights,
+        *,
+        device: str = "auto",
+        attention: Attention = "auto",
+        fetch: bool = True,
+        on_progress: OnProgress | None = None,
+    ) -> "Encoder":
+        """The encoder of a base, given as to `locate`: a name, a Hugging Face id, a folder.
+
+        `device` is a torch device; "auto" takes a GPU where there is one. Raises BaseNotFoundError,
+        DigestError or BaseError where the weights cannot be had or used.
+        """
+        weights = base if isinstance(base, Weights) else locate(base, fetch=fetch, on_progress=on_progress)
+        config = read_config(weights)
+        model = _load_model(weights, config, attention)
+        dense = load_dense(weights.folder, config.dense)
+        where = torch.device(_best_device() if device == "auto" else device)
+        model.to(where)
+        dense.to(where)
+        return cls(model, dense, config, weights, Tokenizer.load(weights))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the encoder computes."""
+        device: torch.device = self._model.device
+        return device
+
+    def split(self, tail_layers: int) -> tuple[Trunk, Tail]:
+        """The trunk, which shares this encoder's weights, and a new tail of the upper `tail_layers`.
+
+        0 leaves pooling alone to the tail; all layers leave only the embeddings to the trunk. An
+        architecture that fewfit does not split takes 0 or all.
+        """
+        config = self.config
+        if not 0 <= tail_layers <= config.n_layers:
+            raise ValueError(f"tail_layers is {tail_layers}; this base has {config.n_layers} layers.")
+        if not config.splittable and 0 < tail_layers < config.n_layers:
+            raise BaseError(
+                f"A {config.architecture} encoder is not split between layers: its tail has 0 or all "
+                f"{config.n_layers} layers, not {tail_layers}."
+            )
+        trunk = Trunk(self._model, config, tail_layers)
+        tail = Tail(self._model, self._dense, config, tail_layers)
+        return trunk, tail
+
+    def embed(
+        self,
+        texts: Sequence[str],
+        *,
+        batch_tokens: int = 4096,
+        max_length: int | None = None,
+        truncate: Truncate = "end",
+    ) -> NDArray[np.float32]:
+        """Sentence embeddings (n_texts, embedding_size), in the order of `texts`.
+
+        `batch_tokens` is the padded size of a batch; it changes speed and memory, not the result.
+        """
+        encoded = self.tokenizer.encode(texts, max_length=max_length, truncate=truncate)
+        embeddings = np.zeros((len(texts), self.config.embedding_size), dtype=np.float32)
+        trunk, tail = self.split(0)
+        tail.eval()
+        with torch.inference_mode():
+            for rows in length_batches([len(ids) for ids in encoded], batch_tokens):
+                ids, mask = self.tokenizer.pad([encoded[row] for row in rows])
+                attention_mask = torch.from_numpy(mask).to(self.device)
+                hidden = trunk(torch.from_numpy(ids).to(self.device), attention_mask)
+                embeddings[rows] = tail(hidden, attention_mask).cpu().numpy()
+        return embeddings
+
+
+def _load_model(weights: Weights, config: EncoderConfig, attention: Attention) -> Any:
+    from transformers import AutoModel
+
+    options: dict[str, Any] = {"add_pooling_layer": False} if config.architecture in _WITH_POOLER else {}
+    if attention != "auto":
+        options["attn_implementation"] = attention
+    try:
+        with _quiet_transformers():
+            model, report = AutoModel.from_pretrained(
+                weights.folder,
+                dtype=torch.float32,
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+                output_loading_info=True,
+                **options,
+            )
+    except (ValueError, OSError, KeyError) as error:
+        raise BaseError(f"{weights.folder} cannot be loaded as an encoder: {error}") from error
+    missing = sorted(name for name in report["missing_keys"] if not name.startswith("pooler."))
+    if missing:
+        some = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")
+        raise BaseError(
+            f"{weights.folder} lacks {len(missing)} weights of a {config.architecture} encoder: {some}. "
+            "They would have been random numbers."
+        )
+    model.eval()
+    model.requires_grad_(False)
+    return model
+
+
+@contextmanager
+def _quiet_transformers() -> Iterator[None]:
+    """No progress bar and no table of unused weights (a pooler, a language model's head) while loading."""
+    from transformers.utils import logging
+
+    transformers_logging: Any = logging
+    verbosity = transformers_logging.get_verbosity()
+    bars = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        if bars:
+            transformers_logging.enable_progress_bar()
+
+
+def _best_device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"

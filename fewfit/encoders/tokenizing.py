@@ -1,0 +1,143 @@
+"""Texts to token ids, without torch and without transformers."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import tokenizers
+from numpy.typing import NDArray
+
+from fewfit.encoders.config import EncoderConfig, read_config
+from fewfit.encoders.weights import Weights
+from fewfit.errors import BaseError
+
+Truncate = Literal["end", "start", "none"]
+
+_PROBE = "a"
+
+
+class Tokenizer:
+    """Turns texts into the ids that a base reads: prefix first, special tokens around.
+
+    >>> tokenizer = Tokenizer.load(locate("english-small"))  # doctest: +SKIP
+    >>> tokenizer.encode(["hello world"])  # doctest: +SKIP
+    [[101, 7592, 2088, 102]]
+
+    `threads=1` keeps to the calling thread; None lets the tokenizers library use every core.
+    """
+
+    def __init__(self, definition: str, config: EncoderConfig, *, threads: Literal[1] | None = 1) -> None:
+        self._tokenizer = tokenizers.Tokenizer.from_str(definition)
+        # Some folders ship a tokenizer that cuts at 128 tokens and pads to them.
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self.config = config
+        self.threads = threads
+        self._head, self._tail = self._special_ids()
+        self._prefix_ids: list[int] = []
+        if config.prefix:
+            self._prefix_ids = self._tokenizer.encode(config.prefix.rstrip(), add_special_tokens=False).ids
+
+    @classmethod
+    def load(cls, weights: Weights, *, threads: Literal[1] | None = 1) -> "Tokenizer":
+        """The tokenizer of a base. Raises BaseError when its folder has none that can be read."""
+        return cls(_definition(weights.folder), read_config(weights), threads=threads)
+
+    def to_json(self) -> str:
+        """The tokenizer as the content of a tokenizer.json."""
+        return self._tokenizer.to_str()
+
+    @property
+    def n_special(self) -> int:
+        """How many tokens of every text are special ones."""
+        return len(self._head) + len(self._tail)
+
+    def encode(
+        self, texts: Sequence[str], *, max_length: int | None = None, truncate: Truncate = "end"
+    ) -> list[list[int]]:
+        """The ids of each text, special tokens and prefix included, without padding.
+
+        A text of more than `max_length` tokens (the base's own limit by default, at most what its
+        positions allow) loses its end, or with truncate="start" its beginning; the prefix and the
+        special tokens stay. truncate="none" raises ValueError for such a text instead.
+        """
+        limit = self._limit(max_length)
+        room = limit - self.n_special
+        encoded = []
+        for row, ids in enumerate(self._content_ids(texts)):
+            if len(ids) > room:
+                if truncate == "none":
+                    raise ValueError(
+                        f"Text {row + 1} has {len(ids) + self.n_special} tokens; at most {limit} are read. "
+                        "Shorten it, or truncate at the end or the start."
+                    )
+                ids = self._cut(ids, room, truncate)
+            encoded.append([*self._head, *ids, *self._tail])
+        return encoded
+
+    def count(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        """How many tokens each text has before anything is cut, special tokens and prefix included."""
+        lengths = [len(ids) for ids in self._content_ids(texts)]
+        return np.asarray(lengths, dtype=np.int64) + self.n_special
+
+    def pad(self, encoded: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Ids and attention mask (1 for a token, 0 for padding), both (n_texts, longest)."""
+        longest = max((len(ids) for ids in encoded), default=0)
+        ids = np.full((len(encoded), longest), self.config.pad_id, dtype=np.int64)
+        mask = np.zeros_like(ids)
+        for row, tokens in enumerate(encoded):
+            ids[row, : len(tokens)] = tokens
+            mask[row, : len(tokens)] = 1
+        return ids, mask
+
+    def _limit(self, max_length: int | None) -> int:
+        limit = self.config.max_length if max_length is None else max_length
+        least = self.n_special + len(self._prefix_ids) + 1
+        if not least <= limit <= self.config.max_positions:
+            raise ValueError(
+                f"max_length is {limit}; this base reads {least} to {self.config.max_positions} tokens "
+                "(special tokens and prefix included)."
+            )
+        return limit
+
+    def _content_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        prefix = self.config.prefix
+        whole = [prefix + text for text in texts] if prefix else list(texts)
+        if self.threads == 1:
+            # encode() stays on this thread; encode_batch() starts a pool of its own.
+            return [self._tokenizer.encode(text, add_special_tokens=False).ids for text in whole]
+        batch = self._tokenizer.encode_batch_fast(whole, add_special_tokens=False)
+        return [encoding.ids for encoding in batch]
+
+    def _cut(self, ids: list[int], room: int, truncate: Truncate) -> list[int]:
+        if truncate == "end":
+            return ids[:room]
+        kept = 0
+        while kept < len(self._prefix_ids) and ids[kept] == self._prefix_ids[kept]:
+            kept += 1
+        return [*ids[:kept], *ids[len(ids) - (room - kept) :]]
+
+    def _special_ids(self) -> tuple[list[int], list[int]]:
+        encoding = self._tokenizer.encode(_PROBE)
+        special = encoding.special_tokens_mask
+        first = special.index(0) if 0 in special else len(special)
+        last = len(special) - special[::-1].index(0) if 0 in special else len(special)
+        return encoding.ids[:first], encoding.ids[last:]
+
+
+def _definition(folder: Path) -> str:
+    path = folder / "tokenizer.json"
+    if path.is_file():
+        return path.read_text(encoding="utf-8")
+    try:
+        from transformers import AutoTokenizer
+    except ImportError:
+        raise BaseError(
+            f"{folder} has no tokenizer.json. Install fewfit[train], which makes it, or make it elsewhere: "
+            "AutoTokenizer.from_pretrained(folder).save_pretrained(folder)."
+        ) from None
+    slow: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    if not getattr(slow, "is_fast", False):
+        raise BaseError(f"{folder} has no tokenizer.json, and its tokenizer cannot be written as one.")
+    return str(slow.backend_tokenizer.to_str())
