@@ -1,1 +1,25 @@
-"""."""
+"""The few-shot method: a tail tuned on cached activations, and a head refitted on what it gives.
+
+Needs the training extra (`pip install "fewfit[train]"`). Knows nothing of files, HTTP or databases.
+"""
+
+from fewfit.training.evaluation import Evaluation
+from fewfit.training.events import Event, EventSink, Progress
+from fewfit.training.metrics import Metrics, score
+from fewfit.training.settings import Effort, TrainingSettings
+from fewfit.training.targets import Targets
+from fewfit.training.trainer import TrainedModel, train
+
+__all__ = [
+    "Effort",
+    "Evaluation",
+    "Event",
+    "EventSink",
+    "Metrics",
+    "Progress",
+    "Targets",
+    "TrainedModel",
+    "TrainingSettings",
+    "score",
+    "train",
+]

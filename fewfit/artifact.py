@@ -1,0 +1,264 @@
+"""A saved model: a folder with a manifest, arrays and a tokenizer, each file with its hash.
+
+Reading one never runs code from it: JSON and safetensors only. The format is described in
+docs/artifact.md; a folder is written under a temporary name and renamed when it is whole.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from fewfit.decision import Calibration, Decision, Head, Kind
+from fewfit.errors import ArtifactError
+
+SCHEMA_VERSION = 1
+MANIFEST_FILE = "model.json"
+TAIL_FILE = "tail.safetensors"
+HEAD_FILE = "head.safetensors"
+TOKENIZER_FILE = "tokenizer.json"
+LARGEST_MANIFEST_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class BaseReference:
+    """Which base a model stands on: bound by `digest`; `source` only helps to find it again."""
+
+    name: str
+    digest: str
+    source: str
+    n_layers: int
+    tail_layers: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What `model.json` says, apart from the numbers of the decision.
+
+    `metrics` holds sets of figures by name (out-of-fold, evaluation ...), `training` what the model was
+    trained with, `warnings` what was found in its data.
+    """
+
+    kind: Kind
+    labels: tuple[str, ...]
+    base: BaseReference
+    max_length: int
+    clean: bool
+    tuned: bool
+    created_at: str
+    fewfit_version: str
+    metrics: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    libraries: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A saved model in memory. `tail` maps parameter names to arrays; `frozen` is the untuned decision."""
+
+    manifest: Manifest
+    decision: Decision
+    frozen: Decision
+    tail: Mapping[str, np.ndarray]
+    tokenizer: str
+
+
+def write_artifact(folder: Path | str, artifact: Artifact) -> None:
+    """Writes a model folder, whole or not at all; an older model of that name is replaced.
+
+    Raises ArtifactError when the place holds something that is not a model.
+    """
+    target = Path(folder)
+    if target.exists() and not _replaceable(target):
+        raise ArtifactError(
+            f"{target} is there and is not a fewfit model (it has no {MANIFEST_FILE}). Give another folder, "
+            "or delete it first."
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        contents = _contents(artifact)
+        hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+        contents[MANIFEST_FILE] = _manifest_json(artifact, hashes)
+        for name, content in contents.items():
+            _write_durably(temporary / name, content)
+        temporary.chmod(0o755)
+        _put_in_place(temporary, target)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def read_artifact(folder: Path | str) -> Artifact:
+    """Reads a model folder and checks every file against its hash.
+
+    Raises ArtifactError when a part is missing, was changed, or comes from a newer fewfit.
+    """
+    source = Path(folder)
+    data = _read_manifest_json(source)
+    try:
+        hashes = data["files"]
+        for name in (TAIL_FILE, HEAD_FILE, TOKENIZER_FILE):
+            _check(source / name, hashes[name])
+        manifest = _manifest(data)
+        heads = load_file(source / HEAD_FILE)
+        tail = load_file(source / TAIL_FILE)
+        decision = _decision(manifest, data["decision"], heads, "")
+        frozen = _decision(manifest, data["frozen"], heads, "frozen.")
+    except (KeyError, TypeError, ValueError, SafetensorError) as error:
+        raise ArtifactError(f"{source / MANIFEST_FILE} cannot be understood: {error!r}.") from error
+    return Artifact(manifest, decision, frozen, tail, (source / TOKENIZER_FILE).read_text(encoding="utf-8"))
+
+
+def read_manifest(folder: Path | str) -> Manifest:
+    """Reads only what a model is, without its arrays. Raises ArtifactError like `read_artifact`."""
+    source = Path(folder)
+    data = _read_manifest_json(source)
+    try:
+        return _manifest(data)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(f"{source / MANIFEST_FILE} cannot be understood: {error!r}.") from error
+
+
+def _contents(artifact: Artifact) -> dict[str, bytes]:
+    heads = {
+        "weight": artifact.decision.head.weight,
+        "bias": artifact.decision.head.bias,
+        "frozen.weight": artifact.frozen.head.weight,
+        "frozen.bias": artifact.frozen.head.bias,
+    }
+    return {
+        TAIL_FILE: save({name: np.ascontiguousarray(array) for name, array in artifact.tail.items()}),
+        HEAD_FILE: save({name: np.ascontiguousarray(array) for name, array in heads.items()}),
+        TOKENIZER_FILE: artifact.tokenizer.encode(),
+    }
+
+
+def _manifest_json(artifact: Artifact, hashes: Mapping[str, str]) -> bytes:
+    data = {
+        "schema_version": SCHEMA_VERSION,
+        **asdict(artifact.manifest),
+        "decision": _decision_json(artifact.decision),
+        "frozen": _decision_json(artifact.frozen),
+        "files": dict(hashes),
+    }
+    return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False).encode()
+
+
+def _decision_json(decision: Decision) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "scale": decision.calibration.scale.tolist(),
+        "offset": decision.calibration.offset.tolist(),
+        "thresholds": None if decision.thresholds is None else decision.thresholds.tolist(),
+    }
+    if decision.kind == "single":
+        data["temperature"] = 1 / float(decision.calibration.scale[0])
+    return data
+
+
+def _decision(manifest: Manifest, data: Mapping[str, Any], heads: Mapping[str, np.ndarray], prefix: str) -> Decision:
+    n_labels = len(manifest.labels)
+    head = Head(heads[f"{prefix}weight"], heads[f"{prefix}bias"])
+    calibration = Calibration(np.array(data["scale"], dtype=float), np.array(data["offset"], dtype=float))
+    thresholds = None if data["thresholds"] is None else np.array(data["thresholds"], dtype=float)
+    for name, array in (
+        ("head", head.bias),
+        ("head", head.weight),
+        ("scale", calibration.scale),
+        ("offset", calibration.offset),
+        ("thresholds", thresholds),
+    ):
+        if array is not None and len(array) != n_labels:
+            raise ValueError(f"{name} has {len(array)} rows for {n_labels} labels")
+    if (thresholds is None) != (manifest.kind == "single"):
+        raise ValueError("thresholds belong to multilabel models, and only to them")
+    return Decision(manifest.kind, manifest.labels, head, calibration, thresholds)
+
+
+def _manifest(data: Mapping[str, Any]) -> Manifest:
+    if data["kind"] not in ("single", "multi"):
+        raise ValueError(f"kind is {data['kind']!r}, expected 'single' or 'multi'")
+    return Manifest(
+        kind=data["kind"],
+        labels=tuple(str(label) for label in data["labels"]),
+        base=BaseReference(**data["base"]),
+        max_length=int(data["max_length"]),
+        clean=bool(data["clean"]),
+        tuned=bool(data["tuned"]),
+        created_at=str(data["created_at"]),
+        fewfit_version=str(data["fewfit_version"]),
+        metrics=dict(data["metrics"]),
+        training=dict(data["training"]),
+        warnings=[str(warning) for warning in data["warnings"]],
+        libraries=dict(data["libraries"]),
+    )
+
+
+def _read_manifest_json(source: Path) -> dict[str, Any]:
+    path = source / MANIFEST_FILE
+    if not source.is_dir():
+        raise ArtifactError(f"{source} is not a folder. Expected a model folder as `fewfit train -o` writes it.")
+    if not path.is_file():
+        raise ArtifactError(f"{source} has no {MANIFEST_FILE}, so it is not a fewfit model.")
+    if path.stat().st_size > LARGEST_MANIFEST_BYTES:
+        raise ArtifactError(f"{path} has {path.stat().st_size:,} bytes; that is not a manifest.")
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ArtifactError(f"{path} is not JSON: {error}") from error
+    if not isinstance(data, dict) or "schema_version" not in data:
+        raise ArtifactError(f"{path} has no schema_version, so it is not a fewfit model.")
+    if data["schema_version"] != SCHEMA_VERSION:
+        raise ArtifactError(
+            f"{path} has schema version {data['schema_version']}; this fewfit reads {SCHEMA_VERSION}. "
+            "Install the fewfit that wrote it, or train the model again."
+        )
+    return data
+
+
+def _check(path: Path, expected: str) -> None:
+    if not path.is_file():
+        raise ArtifactError(f"{path} is missing; the model is not whole. Copy the whole folder again.")
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != expected:
+        raise ArtifactError(
+            f"{path} was changed after the model was saved (SHA-256 {found[:12]}..., expected {expected[:12]}...). "
+            "It was not used; copy the folder again."
+        )
+
+
+def _replaceable(target: Path) -> bool:
+    return target.is_dir() and ((target / MANIFEST_FILE).is_file() or not any(target.iterdir()))
+
+
+def _put_in_place(temporary: Path, target: Path) -> None:
+    if not target.exists():
+        temporary.rename(target)
+        return
+    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
+    target.rename(aside / "model")
+    try:
+        temporary.rename(target)
+    except OSError:
+        (aside / "model").rename(target)
+        raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _write_durably(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,116 @@
+"""From an embedding to an answer: head, calibration, thresholds. Plain numpy, the same wherever it runs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from fewfit.errors import InputError
+
+Kind = Literal["single", "multi"]
+
+
+@dataclass(frozen=True)
+class Head:
+    """A linear map from embeddings to logits: weight (n_labels, hidden) and bias (n_labels,), float32."""
+
+    weight: np.ndarray
+    bias: np.ndarray
+
+    def logits(self, embeddings: np.ndarray) -> np.ndarray:
+        """Logits (n_texts, n_labels) of embeddings (n_texts, hidden), float32.
+
+        Each row is computed on its own (einsum, not a matrix product whose kernel depends on the number
+        of rows), so a text's answer never depends on its batch.
+        """
+        logits = np.einsum("th,lh->tl", embeddings, self.weight, optimize=False)
+        return np.asarray(logits + self.bias, dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Makes confidences honest: logits are multiplied by `scale` and shifted by `offset`, each (n_labels,).
+
+    Single-label: one scale for all labels, the inverse of a temperature (Guo et al. 2017,
+    https://arxiv.org/abs/1706.04599), and no offset. Multilabel: a line a label (Platt 1999).
+    """
+
+    scale: np.ndarray
+    offset: np.ndarray
+
+    @classmethod
+    def identity(cls, n_labels: int) -> "Calibration":
+        """Changes nothing."""
+        return cls(np.ones(n_labels), np.zeros(n_labels))
+
+    def apply(self, logits: np.ndarray) -> np.ndarray:
+        """Calibrated logits, (n_texts, n_labels)."""
+        return np.asarray(logits * self.scale + self.offset)
+
+
+def probabilities(kind: Kind, logits: np.ndarray) -> np.ndarray:
+    """Softmax over labels (single-label) or a sigmoid a label (multilabel), float64 (n_texts, n_labels)."""
+    logits = np.asarray(logits, dtype=np.float64)
+    if kind == "multi":
+        return np.asarray(np.exp(-np.logaddexp(0.0, -logits)))
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Everything between an embedding and an answer.
+
+    `thresholds` (n_labels,) are the confidences from which a label is given; multilabel only, None
+    in single-label tasks, where the most confident label is the answer.
+    """
+
+    kind: Kind
+    labels: tuple[str, ...]
+    head: Head
+    calibration: Calibration
+    thresholds: np.ndarray | None = None
+
+    def probabilities(self, embeddings: np.ndarray) -> np.ndarray:
+        """Confidences, float64 (n_texts, n_labels), columns as in `labels`, for (n_texts, hidden)."""
+        return self.confidences(self.head.logits(embeddings))
+
+    def confidences(self, logits: np.ndarray) -> np.ndarray:
+        """Confidences, float64 (n_texts, n_labels), for the head's logits of the same shape."""
+        return probabilities(self.kind, self.calibration.apply(logits))
+
+    def matrix(self, confidences: np.ndarray) -> np.ndarray:
+        """The labels given, boolean (n_texts, n_labels), for confidences of the same shape."""
+        if self.kind == "multi":
+            assert self.thresholds is not None
+            return np.asarray(confidences >= self.thresholds)
+        best = np.zeros(confidences.shape, dtype=bool)
+        best[np.arange(len(confidences)), confidences.argmax(axis=1)] = True
+        return best
+
+    def with_thresholds(self, thresholds: float | Mapping[str, float] | None) -> "Decision":
+        """The same decision with other thresholds: one for all labels, or some labels by name.
+
+        Raises InputError for single-label models, unknown labels and values outside 0 to 1.
+        """
+        if thresholds is None:
+            return self
+        if self.kind == "single" or self.thresholds is None:
+            raise InputError(
+                "This is a single-label model: it answers with its most confident label and has no thresholds. "
+                "Leave out `thresholds`, or compare predict_proba with a limit of your own."
+            )
+        changed = self.thresholds.copy()
+        wanted = thresholds if isinstance(thresholds, Mapping) else dict.fromkeys(self.labels, thresholds)
+        column = {name: number for number, name in enumerate(self.labels)}
+        for name, value in wanted.items():
+            if name not in column:
+                raise InputError(
+                    f"There is no label {name!r} to set a threshold for. The labels are: "
+                    f"{', '.join(map(repr, self.labels))}."
+                )
+            if not 0 <= value <= 1:
+                raise InputError(f"The threshold of {name!r} is {value}; expected a number from 0 to 1.")
+            changed[column[name]] = value
+        return replace(self, thresholds=changed)

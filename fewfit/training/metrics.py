@@ -1,0 +1,86 @@
+"""How good answers are: the field's metrics, computed by scikit-learn."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from sklearn.metrics import (
+    accuracy_score,
+    f1_score,
+    hamming_loss,
+    log_loss,
+    precision_recall_fscore_support,
+)
+
+from fewfit.training.targets import Targets
+
+
+@dataclass(frozen=True)
+class LabelMetrics:
+    """How one label does: shares from 0 to 1, and how many texts carry it."""
+
+    label: str
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """How good answers are on `n_texts` texts; shares from 0 to 1.
+
+    `accuracy` is the share of right answers; in multilabel tasks the Hamming score (the mean over labels
+    of right yes/no answers), with `subset_accuracy` for rows right in every label. `loss` is the mean
+    log-loss in nats (multilabel: averaged over labels too). Macro means are plain means over labels;
+    0 stands where a denominator is 0. `empty_share` is the share of texts that carry a label but got none.
+    """
+
+    n_texts: int
+    accuracy: float
+    macro_precision: float
+    macro_recall: float
+    macro_f1: float
+    micro_f1: float
+    subset_accuracy: float
+    loss: float
+    empty_share: float
+    per_label: list[LabelMetrics] = field(default_factory=list)
+
+    def numbers(self) -> dict[str, float]:
+        """All figures but the ones a label."""
+        return {
+            name: value for name, value in vars(self).items() if isinstance(value, int | float) and name != "n_texts"
+        }
+
+
+def score(targets: Targets, confidences: np.ndarray, given: np.ndarray) -> Metrics:
+    """Compares answers with the truth.
+
+    `confidences` are probabilities, `given` the labels given, boolean; both (n_texts, n_labels).
+    """
+    truth = targets.matrix
+    precision, recall, f1, support = precision_recall_fscore_support(truth, given, average=None, zero_division=0.0)
+    single = targets.kind == "single"
+    clipped = np.clip(confidences, 1e-12, 1 - 1e-12)
+    if single:
+        accuracy = float(accuracy_score(targets.index, given.argmax(axis=1)))
+        loss = float(-np.log(clipped[np.arange(len(truth)), targets.index]).mean())
+    else:
+        accuracy = 1.0 - float(hamming_loss(truth, given))
+        loss = float(np.mean([log_loss(t, c, labels=[False, True]) for t, c in zip(truth.T, clipped.T, strict=True)]))
+    due = truth.any(axis=1)
+    return Metrics(
+        n_texts=len(truth),
+        accuracy=accuracy,
+        macro_precision=float(np.mean(precision)),
+        macro_recall=float(np.mean(recall)),
+        macro_f1=float(np.mean(f1)),
+        micro_f1=float(f1_score(truth, given, average="micro", zero_division=0.0)),
+        subset_accuracy=float(accuracy_score(truth, given)),
+        loss=loss,
+        empty_share=float((due & ~given.any(axis=1)).sum() / max(1, due.sum())),
+        per_label=[
+            LabelMetrics(label, float(p), float(r), float(f), int(n))
+            for label, p, r, f, n in zip(targets.labels, precision, recall, f1, support, strict=True)
+        ],
+    )

@@ -1,0 +1,38 @@
+"""How a model is trained: every knob of the method, with the value that holds on many tasks."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+Effort = Literal["quick", "balanced", "thorough"]
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """The knobs of the few-shot method. The defaults are what `benchmarks/` was measured with.
+
+    `tail_layers` is how many upper layers are tuned (None: the base's own default). `steps` and
+    `batch_size` count optimiser steps and texts a step (None: chosen from the number of texts and
+    labels). `learning_rate` is the peak, warmed up over the first tenth and decayed linearly to zero.
+    `temperature` divides the cosine similarities of the contrastive loss (Khosla et al. 2020,
+    https://arxiv.org/abs/2004.11362). `contrastive_weight` and `classification_weight` mix the two
+    losses. `n_folds` is how many out-of-fold tails are tuned for thresholds, calibration and the choice
+    between the tuned and the frozen tail (0: none, then these come from the frozen base alone).
+    """
+
+    tail_layers: int | None = None
+    steps: int | None = None
+    batch_size: int = 64
+    learning_rate: float = 2e-4
+    weight_decay: float = 0.01
+    dropout: float = 0.1
+    temperature: float = 0.1
+    contrastive_weight: float = 1.0
+    classification_weight: float = 1.0
+    n_folds: int = 2
+    batch_tokens: int = 2048
+
+    @classmethod
+    def for_effort(cls, effort: Effort) -> "TrainingSettings":
+        """The settings behind an effort: `quick` has no out-of-fold tails, `thorough` more of them."""
+        folds = {"quick": 0, "balanced": 2, "thorough": 5}
+        return replace(cls(), n_folds=folds[effort])

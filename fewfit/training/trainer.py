@@ -1,0 +1,253 @@
+"""One training job from texts and labels to a model: read, tune out of fold, tune, fit the head."""
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from fewfit.data import stratified_folds
+from fewfit.decision import Decision, Head
+from fewfit.encoders.encoder import Encoder
+from fewfit.encoders.split import Tail, Trunk
+from fewfit.training.activations import Activations, ComputedActivations, KeptActivations, embed
+from fewfit.training.calibration import fit_calibration
+from fewfit.training.events import Progress
+from fewfit.training.heads import fit_head
+from fewfit.training.metrics import score
+from fewfit.training.settings import TrainingSettings
+from fewfit.training.targets import Targets
+from fewfit.training.thresholds import fit_thresholds
+from fewfit.training.tuning import TuningPlan, tune
+
+logger = logging.getLogger(__name__)
+
+# Activations are kept up to this much memory; beyond it they are computed again at every step.
+KEPT_ACTIVATIONS_LIMIT_BYTES = 4 * 2**30
+# Backward costs twice the forward pass; used to foresee how long a job will take.
+TRAINING_COST_FACTOR = 3.0
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """What training leaves behind.
+
+    `tail` is the tuned tail, or the base's own where tuning would not have helped (`tuned` says which).
+    `frozen` is the decision over the untuned embeddings, kept to show what tuning is worth.
+    `out_of_fold` holds the metrics of both on texts that their tails had not seen (empty without folds).
+    """
+
+    tail: Tail
+    decision: Decision
+    frozen: Decision
+    tuned: bool
+    tail_layers: int
+    steps: int
+    out_of_fold: dict[str, dict[str, float]]
+    elapsed_s: float
+
+
+def train(
+    encoder: Encoder,
+    texts: Sequence[str],
+    targets: Targets,
+    settings: TrainingSettings,
+    *,
+    seed: int = 0,
+    max_length: int | None = None,
+    progress: Progress | None = None,
+) -> TrainedModel:
+    """Trains on all texts. The same seed on the same machine gives the same model.
+
+    Raises Cancelled where the job's progress was cancelled; nothing outside is changed by then.
+    """
+    started_s = time.monotonic()
+    return _Job(encoder, texts, targets, settings, seed, max_length, progress or Progress()).run(started_s)
+
+
+class _Job:
+    """The state of one training job: what its stages share."""
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        texts: Sequence[str],
+        targets: Targets,
+        settings: TrainingSettings,
+        seed: int,
+        max_length: int | None,
+        progress: Progress,
+    ) -> None:
+        self.encoder = encoder
+        self.texts = texts
+        self.targets = targets
+        self.settings = settings
+        self.seed = seed
+        self.progress = progress
+        self.device = encoder.device
+        self.tail_layers = _tail_layers(encoder, settings)
+        self.steps = settings.steps or default_steps(len(texts), targets.n_labels, settings.batch_size)
+        self.token_ids = encoder.tokenizer.encode(texts, max_length=max_length)
+        folds = min(settings.n_folds, int(targets.counts.max()), len(texts))
+        self.folds: list[np.ndarray] = []
+        if folds > 1:
+            self.folds = stratified_folds(texts, _fold_keys(targets), n_folds=folds, seed=seed)
+
+    def run(self, started_s: float) -> TrainedModel:
+        self._plan()
+        trunk, tail = self.encoder.split(self.tail_layers)
+        activations = self._activations(trunk)
+        embeddings = self._embed(tail, activations)
+        frozen_head = fit_head(embeddings, self.targets)
+        tuned_logits, frozen_logits = self._out_of_fold(activations, embeddings)
+        everything = np.arange(len(self.texts))
+        self._tune(tail, frozen_head, activations, everything, self.steps, self.seed, "Tuning")
+        self.progress.report("Fitting the head")
+        head = fit_head(self._embed(tail, activations), self.targets)
+        decision = self._decision(head, tuned_logits)
+        frozen = self._decision(frozen_head, frozen_logits)
+        out_of_fold = {}
+        if self.folds:
+            out_of_fold = {
+                "tuned": self._score(decision, tuned_logits),
+                "frozen": self._score(frozen, frozen_logits),
+            }
+        tuned = not self.folds or _tuning_helps(out_of_fold)
+        if not tuned:
+            logger.warning("Tuning did not help on held-out folds; the frozen base is used.")
+            _, tail = self.encoder.split(self.tail_layers)
+        return TrainedModel(
+            tail=tail,
+            decision=decision if tuned else frozen,
+            frozen=frozen,
+            tuned=tuned,
+            tail_layers=self.tail_layers,
+            steps=self.steps if tuned else 0,
+            out_of_fold=out_of_fold,
+            elapsed_s=time.monotonic() - started_s,
+        )
+
+    def _plan(self) -> None:
+        """Announces the work, in units of one text through one layer forward."""
+        n_texts, k = len(self.texts), self.tail_layers
+        self.cost_per_text = float(max(1, self.encoder.config.n_layers - k))
+        batch = min(self.settings.batch_size, n_texts)
+        self.cost_per_step = TRAINING_COST_FACTOR * batch * max(1, k)
+        self.progress.plan(n_texts, self.cost_per_text)
+        self.progress.plan(self.steps * (1 + len(self.folds)), self.cost_per_step)
+
+    def _activations(self, trunk: Trunk) -> Activations:
+        n_tokens = sum(len(ids) for ids in self.token_ids)
+        size_bytes = n_tokens * self.encoder.config.hidden_size * 4
+        stage = f"Reading {len(self.texts):,} texts"
+        self.progress.report(stage)
+        if size_bytes > KEPT_ACTIVATIONS_LIMIT_BYTES:
+            return ComputedActivations(trunk, self.encoder.tokenizer, self.token_ids, device=self.device)
+        return KeptActivations(
+            trunk,
+            self.encoder.tokenizer,
+            self.token_ids,
+            device=self.device,
+            batch_tokens=self.settings.batch_tokens,
+            progress=self.progress,
+            stage=stage,
+            cost_per_text=self.cost_per_text,
+        )
+
+    def _embed(self, tail: Tail, activations: Activations, rows: np.ndarray | None = None) -> np.ndarray:
+        return embed(tail, activations, device=self.device, batch_tokens=self.settings.batch_tokens, rows=rows)
+
+    def _tune(
+        self,
+        tail: Tail,
+        head: Head,
+        activations: Activations,
+        rows: np.ndarray,
+        steps: int,
+        seed: int,
+        stage: str,
+    ) -> None:
+        tail.set_dropout(self.settings.dropout)
+        plan = TuningPlan(self.settings, steps, seed)
+        tune(
+            tail,
+            head,
+            activations,
+            self.targets,
+            rows,
+            plan,
+            device=self.device,
+            progress=self.progress,
+            stage=stage,
+            cost_per_step=self.cost_per_step,
+        )
+
+    def _out_of_fold(self, activations: Activations, embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Logits of tuned and frozen models on texts they were not fitted on, (n_texts, n_labels) each.
+
+        Without folds, those of heads over the frozen base stand in for both.
+        """
+        shape = (len(self.texts), self.targets.n_labels)
+        tuned, frozen = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=np.float32)
+        folds = self.folds or self._head_folds()
+        everything = np.arange(len(self.texts))
+        for number, held_out in enumerate(folds):
+            kept = np.setdiff1d(everything, held_out)
+            head = fit_head(embeddings[kept], self.targets.take(kept))
+            frozen[held_out] = head.logits(embeddings[held_out])
+            if not self.folds:
+                continue
+            stage = f"Checking on held-out texts, part {number + 1} of {len(folds)}"
+            _, tail = self.encoder.split(self.tail_layers)
+            self._tune(tail, head, activations, kept, self.steps, self.seed + 1 + number, stage)
+            tuned_head = fit_head(self._embed(tail, activations, kept), self.targets.take(kept))
+            tuned[held_out] = tuned_head.logits(self._embed(tail, activations, held_out))
+        return (tuned if self.folds else frozen), frozen
+
+    def _head_folds(self) -> list[np.ndarray]:
+        n_folds = min(5, int(self.targets.counts.max()), len(self.texts))
+        if n_folds < 2:
+            return []
+        return stratified_folds(self.texts, _fold_keys(self.targets), n_folds=n_folds, seed=self.seed)
+
+    def _decision(self, head: Head, logits: np.ndarray) -> Decision:
+        calibration = fit_calibration(logits, self.targets)
+        decision = Decision(self.targets.kind, self.targets.labels, head, calibration)
+        if self.targets.kind == "single":
+            return decision
+        thresholds = fit_thresholds(decision.confidences(logits), self.targets)
+        return replace(decision, thresholds=thresholds)
+
+    def _score(self, decision: Decision, logits: np.ndarray) -> dict[str, float]:
+        confidences = decision.confidences(logits)
+        return score(self.targets, confidences, decision.matrix(confidences)).numbers()
+
+
+def _tail_layers(encoder: Encoder, settings: TrainingSettings) -> int:
+    """The wanted depth of the tail, else the known base's own, else half the layers."""
+    config, base = encoder.config, encoder.weights.base
+    if settings.tail_layers is not None:
+        return settings.tail_layers
+    if not config.splittable:
+        return config.n_layers
+    return base.tail_layers if base is not None else -(-config.n_layers // 2)
+
+
+def default_steps(n_texts: int, n_labels: int, batch_size: int) -> int:
+    """How many tuning steps a set of this size gets: at least 30, and at least four times each text."""
+    del n_labels
+    return max(30, -(-4 * n_texts // batch_size))
+
+
+def _fold_keys(targets: Targets) -> list[str] | list[list[str]]:
+    """The labels of each row as names, as the splits want them."""
+    if targets.kind == "single":
+        return [targets.labels[column] for column in targets.index]
+    return [[targets.labels[column] for column in np.flatnonzero(row)] for row in targets.matrix]
+
+
+def _tuning_helps(out_of_fold: dict[str, dict[str, float]]) -> bool:
+    """Tuning is kept unless held-out texts speak against it in both ways: fewer right, and less sure."""
+    tuned, frozen = out_of_fold["tuned"], out_of_fold["frozen"]
+    return tuned["macro_f1"] >= frozen["macro_f1"] or tuned["loss"] <= frozen["loss"]

@@ -1,0 +1,124 @@
+"""Tuning a tail: the few steps that make a general encoder see the user's labels."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from fewfit.decision import Head
+from fewfit.encoders.batching import length_batches
+from fewfit.encoders.split import Tail
+from fewfit.training.activations import Activations
+from fewfit.training.events import Progress
+from fewfit.training.losses import (
+    balanced_binary_cross_entropy,
+    contrastive_loss,
+    cross_entropy,
+    pair_weights,
+)
+from fewfit.training.precision import autocast
+from fewfit.training.sampling import balanced_batches
+from fewfit.training.settings import TrainingSettings
+from fewfit.training.targets import Targets
+
+WARM_UP_SHARE = 0.1
+HEAD_LEARNING_RATE = 1e-3
+MAX_GRADIENT_NORM = 1.0
+
+
+@dataclass(frozen=True)
+class TuningPlan:
+    """What one tail is tuned with: the settings, with everything that depends on the data decided."""
+
+    settings: TrainingSettings
+    steps: int
+    seed: int
+
+
+def tune(
+    tail: Tail,
+    head: Head,
+    activations: Activations,
+    targets: Targets,
+    rows: np.ndarray,
+    plan: TuningPlan,
+    *,
+    device: torch.device,
+    progress: Progress,
+    stage: str,
+    cost_per_step: float,
+) -> None:
+    """Tunes `tail` in place on some rows of the training set.
+
+    Each step takes one class-balanced batch, runs it through the tail in buckets of similar length
+    (little is padding) and lowers a supervised contrastive loss over the whole batch plus a
+    classification loss through a linear head that starts at `head` (fitted on the untuned embeddings).
+    That head is thrown away: a fresh one is fitted on the tuned embeddings.
+    """
+    settings = plan.settings
+    rng = np.random.default_rng(plan.seed)
+    own = targets.take(rows)
+    truth = torch.from_numpy(own.matrix.astype(np.float32)).to(device)
+    positive_share = truth.mean(dim=0)
+    linear = nn.Linear(head.weight.shape[1], head.weight.shape[0]).to(device)
+    with torch.no_grad():
+        linear.weight.copy_(torch.from_numpy(head.weight))
+        linear.bias.copy_(torch.from_numpy(head.bias))
+    tail_parameters = [parameter for parameter in tail.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": tail_parameters, "lr": settings.learning_rate, "weight_decay": settings.weight_decay},
+            {"params": list(linear.parameters()), "lr": HEAD_LEARNING_RATE, "weight_decay": 0.0},
+        ]
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _learning_rate_share(step, plan.steps))
+    batches = balanced_batches(own, settings.batch_size, rng)
+    # Dropout draws from torch's global generator: fork it, so that the caller's is left as it was.
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(plan.seed)
+        tail.train()
+        for _ in range(plan.steps):
+            chosen = next(batches)
+            embeddings, order = _forward(tail, activations, rows[chosen], settings.batch_tokens, device)
+            wanted = truth[torch.from_numpy(chosen[order]).to(device)]
+            loss = torch.zeros((), device=device)
+            if settings.contrastive_weight:
+                loss = loss + settings.contrastive_weight * contrastive_loss(
+                    embeddings, pair_weights(wanted), settings.temperature
+                )
+            if settings.classification_weight:
+                logits = linear(embeddings)
+                classification = (
+                    cross_entropy(logits, wanted)
+                    if own.kind == "single"
+                    else balanced_binary_cross_entropy(logits, wanted, positive_share)
+                )
+                loss = loss + settings.classification_weight * classification
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(tail_parameters, MAX_GRADIENT_NORM)
+            optimizer.step()
+            schedule.step()
+            progress.advance(stage, cost_per_step=cost_per_step, loss=float(loss.detach()))
+    tail.eval()
+
+
+def _forward(
+    tail: Tail, activations: Activations, rows: np.ndarray, batch_tokens: int, device: torch.device
+) -> tuple[torch.Tensor, np.ndarray]:
+    parts: list[torch.Tensor] = []
+    order: list[np.ndarray] = []
+    # A quarter of the inference budget: small buckets pad less, and backward keeps every activation.
+    for places in length_batches(activations.lengths[rows], max(256, batch_tokens // 4)):
+        hidden, mask = activations.batch(rows[places])
+        with autocast(device):
+            parts.append(tail(hidden, mask).float())
+        order.append(places)
+    return torch.cat(parts), np.concatenate(order)
+
+
+def _learning_rate_share(step: int, steps: int) -> float:
+    warm_up = max(1.0, WARM_UP_SHARE * steps)
+    return min(1.0, (step + 1) / warm_up) * max(0.0, 1 - step / steps)
