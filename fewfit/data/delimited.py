@@ -1,0 +1,234 @@
+"""CSV and TSV: delimiter, header, and records with the line on which they begin."""
+
+import csv
+import itertools
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from fewfit.data.dataset import Format
+from fewfit.data.lines import TextLines
+from fewfit.data.problems import Problems
+from fewfit.data.report import quoted
+from fewfit.data.table import LABEL_NAMES, TEXT_NAMES, recognised
+
+DELIMITERS: Final = (",", "\t", ";", "|")
+# The csv module stops at 131,072 characters a field, which is less than a long document.
+# What is longer than this is a quote that was never closed.
+FIELD_LIMIT: Final = 2**24
+# Lines and characters looked at to find delimiter and header.
+_SAMPLE_LINES = 200
+_SAMPLE_CHARACTERS = 1 << 20
+# After a broken quote, reading goes on in the line after the one with the quote. This is how many characters
+# may be read twice for that, so that a file full of quotes takes linear time.
+_REREAD_CHARACTERS = 1 << 26
+# A cell longer than this is no column name.
+_NAME_CHARACTERS = 60
+
+
+class DelimitedTable:
+    """The rows of a CSV or TSV file.
+
+    The delimiter is found where none is given. The first record is the header, unless no column was named,
+    it has exactly two fields and none of them is a name known for a text or label column. `one_column` says
+    that texts are enough: then a file of one column needs no header either.
+    """
+
+    def __init__(
+        self,
+        lines: TextLines,
+        problems: Problems,
+        *,
+        delimiter: str | None,
+        named: bool,
+        one_column: bool = False,
+    ) -> None:
+        self._lines = lines
+        self._problems = problems
+        iterator = iter(lines)
+        sample = _take(iterator)
+        self.delimiter = delimiter or find_delimiter(sample)
+        records = _records(itertools.chain(sample, iterator), lines, self.delimiter, problems)
+        # Peeked records tell a header from a first row.
+        peeked = list(itertools.islice(records, min(len(sample), _SAMPLE_LINES)))
+        self._records = itertools.chain(peeked, records)
+        self.empty = not peeked
+        first = peeked[0][1] if peeked else []
+        self.header = named or _has_header(first, [fields for _, fields in peeked[1:]], one_column=one_column)
+        if self.header:
+            self.columns: Sequence[str] = [name.strip() for name in first]
+            next(self._records, None)
+        elif len(first) == 1:
+            self.columns = ["text"]
+            problems.add_warning(
+                "no_header",
+                f"The file has one column and no header that names it: its first row {quoted(first[0])} is read as a "
+                "text like the others.",
+                "If the first row is a header, give --text-column.",
+                rows=[peeked[0][0]],
+            )
+        else:
+            self.columns = ["text", "label"]
+            self._report_no_header(peeked)
+
+    @property
+    def format(self) -> Format:
+        """CSV, whatever the delimiter."""
+        return "csv"
+
+    def cells(self, columns: Sequence[str]) -> Iterator[tuple[int, tuple[object, ...]]]:
+        """Row number and the values of some columns; rows with another number of fields are reported."""
+        indices = [list(self.columns).index(column) for column in columns]
+        width = len(self.columns)
+        for row, fields in self._records:
+            if len(fields) == width:
+                yield row, tuple(fields[index] for index in indices)
+            else:
+                self._problems.add("field_count", row, f"{len(fields)} fields instead of {width}")
+
+    def _report_no_header(self, peeked: list[tuple[int, list[str]]]) -> None:
+        row, (text, label) = peeked[0]
+        alone = len(peeked) > 1 and all(fields[-1].strip() != label.strip() for _, fields in peeked[1:])
+        doubt = " No other row near it has that label, so it may be a header after all." if alone else ""
+        self._problems.add_warning(
+            "no_header",
+            "The file has two columns and no header that names a text or label column: it is read as text, label, "
+            f"its first row as the example {quoted(text)} with the label {quoted(label)}.{doubt}",
+            "Put the line text,label at its top; or, if the first row is a header, give --text-column and "
+            "--label-column.",
+            rows=[row],
+        )
+
+
+def find_delimiter(lines: Sequence[str]) -> str:
+    """The delimiter that splits the lines into columns: the one whose header is known, else the steadiest."""
+    best, best_score = DELIMITERS[0], (False, 0.0)
+    for delimiter in DELIMITERS:
+        rows = [fields for fields in _tolerant(lines, delimiter) if fields]
+        if not rows:
+            continue
+        width, steady = Counter(map(len, rows)).most_common(1)[0]
+        if max(width, len(rows[0])) < 2:
+            continue
+        known = any(recognised(cell, TEXT_NAMES) or recognised(cell, LABEL_NAMES) for cell in rows[0])
+        score = (known and len(rows[0]) > 1, steady / len(rows) if width > 1 else 0.0)
+        if score > best_score:
+            best, best_score = delimiter, score
+    return best
+
+
+def _take(lines: Iterator[str]) -> list[str]:
+    sample: list[str] = []
+    characters = 0
+    for line in lines:
+        sample.append(line)
+        characters += len(line)
+        if len(sample) >= _SAMPLE_LINES or characters >= _SAMPLE_CHARACTERS:
+            break
+    return sample
+
+
+def _tolerant(lines: Sequence[str], delimiter: str) -> Iterator[list[str]]:
+    _raise_field_limit()
+    reader = csv.reader(iter(lines), delimiter=delimiter)
+    while True:
+        try:
+            yield next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            continue
+
+
+def _has_header(first: Sequence[str], following: Sequence[Sequence[str]], *, one_column: bool) -> bool:
+    """Whether a first record names columns. Only records of two fields, or of one where that is enough, need not."""
+    if len(first) == 1 and one_column:
+        return recognised(first[0], TEXT_NAMES)
+    if len(first) != 2:
+        return True
+    known = [recognised(cell, TEXT_NAMES) or recognised(cell, LABEL_NAMES) for cell in first]
+    if all(known):
+        return True
+    if not any(known) or any(len(cell.strip()) > _NAME_CHARACTERS for cell in first):
+        return False
+    # "please look at my pull request,review": a label that is called like a column comes again below.
+    column = known.index(True)
+    return all(len(fields) <= column or fields[column].strip() != first[column].strip() for fields in following)
+
+
+class _Feed:
+    """Lines for the csv module that remembers those of the current record, to go back into it."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+        self._again: deque[str] = deque()
+        self._record: list[str] = []
+        self._characters_left = _REREAD_CHARACTERS
+        self.number = 0
+
+    def __iter__(self) -> "_Feed":
+        return self
+
+    def __next__(self) -> str:
+        line = self._again.popleft() if self._again else next(self._lines)
+        self._record.append(line)
+        self.number += 1
+        return line
+
+    def begin(self) -> int:
+        """Starts a record and returns the number of its first line."""
+        self._record.clear()
+        return self.number + 1
+
+    def back_to_second_line(self) -> None:
+        """Gives the record's lines after its first one again, as long as that stays cheap."""
+        lines = self._record[1:]
+        self._characters_left -= sum(map(len, lines))
+        if self._characters_left < 0:
+            return
+        self._again.extendleft(reversed(lines))
+        self.number -= len(lines)
+
+
+def _records(
+    lines: Iterator[str], source: TextLines, delimiter: str, problems: Problems
+) -> Iterator[tuple[int, list[str]]]:
+    """Records with the line on which they begin. Those with bad bytes or broken quotes are left out."""
+    _raise_field_limit()
+    feed = _Feed(lines)
+    reader = csv.reader(feed, delimiter=delimiter, strict=True)
+    header = True
+    while True:
+        row = feed.begin()
+        try:
+            fields = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            problems.add("broken_quoting", row, _explain(error, row, feed.number))
+            feed.back_to_second_line()
+            reader = csv.reader(feed, delimiter=delimiter, strict=True)
+            continue
+        # The header is kept even with bad bytes: without it nothing else could be checked.
+        bad = bool(source.bad) and any(number in source.bad for number in range(row, feed.number + 1))
+        blank = len(fields) < 2 and not "".join(fields).strip()
+        if not blank and (header or not bad):
+            header = False
+            yield row, fields
+
+
+def _explain(error: csv.Error, first: int, last: int) -> str:
+    message = str(error)
+    if "unexpected end of data" in message:
+        return "a quote opened here is never closed"
+    if "field larger than field limit" in message:
+        return f"a quote opened here is not closed within {FIELD_LIMIT:,} characters"
+    if "expected after" in message:
+        return "text after the closing quote" + (f" in line {last}" if last > first else "")
+    return message
+
+
+def _raise_field_limit() -> None:
+    """Lets the csv module read long fields. It is one limit for the whole process, so it is only ever raised."""
+    if csv.field_size_limit() < FIELD_LIMIT:
+        csv.field_size_limit(FIELD_LIMIT)

@@ -1,0 +1,21 @@
+"""When two texts are the same text."""
+
+import unicodedata
+
+
+def text_key(text: str) -> str:
+    r"""What is equal for texts that differ only in case, white space or the way accents are encoded.
+
+    >>> text_key("  Where is\tmy CARD? ") == text_key("where is my card?")
+    True
+    """
+    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
+
+
+def label_key(label: str) -> str:
+    """What is equal for labels that differ only in case or in white space, also between words.
+
+    >>> label_key("Lost Card") == label_key("lost  card") == label_key("lostcard")
+    True
+    """
+    return "".join(unicodedata.normalize("NFC", label).casefold().split())

@@ -1,0 +1,67 @@
+"""Puts right what a report has found."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+
+from fewfit.data.dataset import Dataset, Example
+from fewfit.data.keys import label_key
+from fewfit.data.report import Finding, Report, counted, listed, quoted
+
+
+def drop_duplicates(dataset: Dataset) -> Dataset:
+    """Without rows whose text and labels both stood in an earlier row, to the letter."""
+    seen: set[tuple[str, frozenset[str]]] = set()
+    kept = []
+    for example in dataset.examples:
+        key = (example.text, frozenset(example.labels))
+        if key not in seen:
+            seen.add(key)
+            kept.append(example)
+    return dataset.with_examples(kept)
+
+
+def drop_rare_labels(dataset: Dataset, minimum: int) -> tuple[Dataset, Report]:
+    """Without labels that have fewer than `minimum` examples, and a report of what went.
+
+    In single-label data their rows go; in multilabel data the rows stay without the label.
+    """
+    rare = sorted(label for label, count in dataset.label_counts.items() if count < minimum)
+    if not rare:
+        return dataset, Report()
+    examples = dataset.examples
+    gone = [example.row for example in examples if any(label in rare for label in example.labels)]
+    what = f"{counted(len(gone), 'row')} dropped"
+    if dataset.kind == "multi":
+        what = f"taken off {counted(len(gone), 'row')}"
+        drop = set(rare)
+        kept = [Example(e.text, tuple(label for label in e.labels if label not in drop), e.row) for e in examples]
+    else:
+        kept = [example for example in examples if example.labels[0] not in rare]
+    names = listed(f"{quoted(label)} ({dataset.label_counts[label]})" for label in rare)
+    finding = Finding(
+        "rare_label_dropped",
+        "warning",
+        f"{counted(len(rare), 'label')} with fewer than {counted(minimum, 'example')}: {names}; {what}.",
+        rows=tuple(gone),
+        labels=tuple(rare),
+        suggestion="Add examples to have the label back.",
+    )
+    return dataset.with_examples(kept), Report((finding,))
+
+
+def rename_labels(dataset: Dataset, names: Mapping[str, str]) -> Dataset:
+    """With some labels under other names; two labels that get the same name become one."""
+    return dataset.with_examples(
+        Example(e.text, tuple(dict.fromkeys(names.get(label, label) for label in e.labels)), e.row)
+        for e in dataset.examples
+    )
+
+
+def merge_label_variants(dataset: Dataset) -> Dataset:
+    """With labels that differ only by case or white space under the most frequent of their spellings."""
+    counts = Counter(dataset.label_counts)
+    spellings: dict[str, list[str]] = defaultdict(list)
+    for label in counts:
+        spellings[label_key(label)].append(label)
+    best = {key: max(labels, key=lambda label: (counts[label], label)) for key, labels in spellings.items()}
+    return rename_labels(dataset, {label: best[label_key(label)] for label in counts})

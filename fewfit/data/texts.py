@@ -1,0 +1,105 @@
+"""Texts without labels, to be classified: read one by one as they come."""
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from fewfit.data.lines import ByteSource, TextLines
+from fewfit.data.problems import Problems
+from fewfit.data.reading import (
+    FileFormat,
+    ReadOptions,
+    check_binary,
+    is_not_text,
+    open_table,
+    opened,
+    read_text,
+    sniff_format,
+)
+from fewfit.data.report import Report
+from fewfit.data.table import find_text_column
+
+
+@dataclass(frozen=True, slots=True)
+class TextRow:
+    """A text and where it stands: its line in a text, CSV or JSONL file, else the number of its record."""
+
+    text: str
+    row: int
+
+
+def read_texts(
+    source: str | Path | BinaryIO | bytes,
+    *,
+    file_format: FileFormat | None = None,
+    text_column: str | None = None,
+    delimiter: str | None = None,
+    name: str | None = None,
+    on_report: Callable[[Report], None] | None = None,
+) -> Iterator[TextRow]:
+    r"""Reads texts one by one, in order and in constant memory (Parquet from a pipe excepted).
+
+    `source` is a path or an open binary file: plain text with one text a line, CSV or TSV with a text
+    column (or one column only), JSONL or Parquet. What is not given is found as in `read_dataset`; what has
+    no known ending and does not look like JSON is plain text. Empty lines are left out.
+
+    At the end `on_report` gets what was wrong; rows that cannot be read are left out. Without it, the first
+    malformed row raises DataError, after the rows before it have been given.
+
+    >>> [row.text for row in read_texts(b"where is my parcel?\nthank you\n")]
+    ['where is my parcel?', 'thank you']
+    """
+    options = ReadOptions(file_format, text_column=text_column, delimiter=delimiter)
+    if isinstance(source, str | Path):
+        with opened(Path(source)) as stream:
+            yield from _stream_texts(stream, name or Path(source).name, options, on_report)
+    elif isinstance(source, bytes):
+        yield from _stream_texts(io.BytesIO(source), name or "", options, on_report)
+    else:
+        check_binary(source)
+        yield from _stream_texts(source, name or str(getattr(source, "name", "")), options, on_report)
+
+
+def _stream_texts(
+    stream: BinaryIO, name: str, options: ReadOptions, on_report: Callable[[Report], None] | None
+) -> Iterator[TextRow]:
+    problems = Problems()
+    for text_row in _texts(ByteSource(stream), name, options, problems):
+        if on_report is None and problems.any_row:
+            problems.report().raise_for_errors(name)
+        if text_row is not None:
+            yield text_row
+    report = problems.report(skip_malformed=on_report is not None)
+    if on_report is not None:
+        on_report(report)
+    report.raise_for_errors(name)
+
+
+def _texts(source: ByteSource, name: str, options: ReadOptions, problems: Problems) -> Iterator[TextRow | None]:
+    found = options.file_format or sniff_format(source.head, name)
+    plain = found == "txt" or (found == "csv" and options.file_format is None and not Path(name).suffix)
+    if plain and options.text_column is None and options.delimiter is None:
+        if not is_not_text(source.head, problems):
+            yield from _plain_lines(source, problems)
+        return
+    table = open_table(source, name, options, problems, one_column=True)
+    if table is None:
+        return
+    column = find_text_column(table, options.text_column, problems)
+    if column is None:
+        return
+    for row, (value,) in table.cells((column,)):
+        text = read_text(value, row, problems)
+        yield TextRow(text, row) if text is not None else None
+
+
+def _plain_lines(source: ByteSource, problems: Problems) -> Iterator[TextRow | None]:
+    lines = TextLines(source, problems)
+    for row, line in enumerate(lines, start=1):
+        text = line.rstrip("\r\n")
+        if row in lines.bad:
+            yield None
+        elif text.strip():
+            yield TextRow(text, row)

@@ -1,0 +1,233 @@
+"""Checks labelled texts before training, all at once, and reports everything that was found."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fewfit.data.advice import advise
+from fewfit.data.dataset import Dataset, Example
+from fewfit.data.keys import label_key, text_key
+from fewfit.data.language import ENGLISH_SHARE, language_mix
+from fewfit.data.report import Finding, Report, Severity, counted, listed, quoted, row_list
+from fewfit.errors import MissingExtraError
+
+CountTokens = Callable[[Sequence[str]], Sequence[int] | np.ndarray]
+
+_COUNT_BATCH = 1024
+
+
+@dataclass(frozen=True)
+class Requirements:
+    """How much data there must be. Too little is an error where `strict`, else a warning."""
+
+    min_examples: int = 32
+    min_examples_per_label: int = 5
+    strict: bool = True
+
+
+def validate(
+    dataset: Dataset,
+    *,
+    requirements: Requirements | None = None,
+    count_tokens: CountTokens | None = None,
+    max_tokens: int | None = None,
+    base: str | None = None,
+) -> Report:
+    """Everything that is wrong or doubtful in labelled texts, and advice; all with row numbers.
+
+    Fewer than two labels, or no example, is an error in any case. `count_tokens` gives the number of tokens of
+    each of a list of texts and `max_tokens` how many the encoder reads; with both, texts that are cut are
+    reported. `base` is the name of the base that is to be trained on, to say whether it fits the languages.
+
+    >>> from fewfit.data import Dataset, Example
+    >>> rows = [("card lost", "cards"), ("Card  lost", "account"), ("no parcel", "delivery")]
+    >>> data = Dataset(tuple(Example(text, (label,), row) for row, (text, label) in enumerate(rows, 2)), "single")
+    >>> report = validate(data, requirements=Requirements(strict=False))
+    >>> report.ok, "conflicting_labels" in report.codes
+    (True, True)
+    """
+    requirements = requirements or Requirements()
+    if not dataset.examples:
+        nothing = Finding("no_examples", "error", "There are no examples.", suggestion="Give texts with their labels.")
+        return Report((nothing,))
+    # Row order, so that the same rows in another order give the same report.
+    dataset = dataset.with_examples(sorted(dataset.examples, key=lambda example: example.row))
+    checks = (
+        _check_amounts(dataset, requirements),
+        _check_label_names(dataset),
+        _check_copies(dataset.examples),
+        _check_lengths(dataset, count_tokens, max_tokens),
+        _check_languages(dataset, base),
+        advise(dataset),
+    )
+    return Report(tuple(finding for check in checks for finding in check))
+
+
+def _check_amounts(dataset: Dataset, requirements: Requirements) -> Iterator[Finding]:
+    severity: Severity = "error" if requirements.strict else "warning"
+    counts = dataset.label_counts
+    if len(counts) < 2:
+        found = f"only the label {quoted(next(iter(counts)))}" if counts else "no label at all"
+        yield Finding(
+            "one_label",
+            "error",
+            f"There is {found}; at least 2 different labels are needed.",
+            labels=tuple(counts),
+            suggestion="Add examples of at least one other label.",
+        )
+    if len(dataset) < requirements.min_examples:
+        missing = requirements.min_examples - len(dataset)
+        yield Finding(
+            "few_examples",
+            severity,
+            f"There are {counted(len(dataset), 'example')}; at least {requirements.min_examples} are needed for a "
+            "model that can be relied on.",
+            suggestion=f"Add {missing} more.",
+        )
+    yield from _check_rare_labels(dataset, requirements.min_examples_per_label, severity)
+    if dataset.kind == "multi" and len(counts) > 1:
+        everywhere = [label for label, count in counts.items() if count == len(dataset)]
+        for label in everywhere:
+            yield Finding(
+                "label_on_every_row",
+                severity,
+                f"The label {quoted(label)} is on every row, so nothing can be learnt about where it does not apply.",
+                labels=(label,),
+                suggestion="Remove the label, or add examples without it.",
+            )
+
+
+def _check_rare_labels(dataset: Dataset, minimum: int, severity: Severity) -> Iterator[Finding]:
+    rare = {label: count for label, count in dataset.label_counts.items() if count < minimum}
+    if not rare:
+        return
+    ordered = sorted(rare, key=lambda label: (rare[label], label))
+    words = [f"{quoted(label)} has {rare[label]} ({minimum - rare[label]} missing)" for label in ordered]
+    rows = tuple(example.row for example in dataset.examples if any(label in rare for label in example.labels))
+    yield Finding(
+        "rare_label",
+        severity,
+        f"{counted(len(rare), 'label')} with fewer than {counted(minimum, 'example')}: {listed(words)}.",
+        rows=rows,
+        labels=tuple(ordered),
+        suggestion="Add the missing examples, merge the label with another one, or remove it.",
+    )
+
+
+def _check_label_names(dataset: Dataset) -> Iterator[Finding]:
+    spellings: dict[str, list[str]] = defaultdict(list)
+    for label in dataset.label_names:
+        spellings[label_key(label)].append(label)
+    counts = dataset.label_counts
+    for variants in spellings.values():
+        if len(variants) < 2:
+            continue
+        common = max(variants, key=lambda label: (counts[label], label))
+        others = [label for label in variants if label != common]
+        rows = tuple(example.row for example in dataset.examples if any(o in example.labels for o in others))
+        words = listed(f"{quoted(label)} ({counts[label]})" for label in variants)
+        yield Finding(
+            "label_variants",
+            "warning",
+            f"The labels {words} differ only by upper and lower case or white space; they are different labels.",
+            rows=rows,
+            labels=tuple(variants),
+            suggestion=f"If they mean the same, write {quoted(common)} everywhere.",
+        )
+
+
+def _check_copies(examples: Iterable[Example]) -> Iterator[Finding]:
+    copies: dict[str, list[Example]] = defaultdict(list)
+    for example in examples:
+        copies[text_key(example.text)].append(example)
+    several = [group for group in copies.values() if len(group) > 1]
+    same = [group for group in several if len({frozenset(example.labels) for example in group}) == 1]
+    different = [group for group in several if len({frozenset(example.labels) for example in group}) > 1]
+    if same:
+        extra = sum(len(group) - 1 for group in same)
+        shown = [f"{quoted(group[0].text)} in {row_list([e.row for e in group])}" for group in same[:5]]
+        yield Finding(
+            "duplicate_text",
+            "warning",
+            f"{counted(len(same), 'text')} with the same label more than once ({counted(extra, 'row')} too many): "
+            f"{listed(shown, len(same))}.",
+            rows=tuple(example.row for group in same for example in group[1:]),
+            suggestion="Remove the copies: they teach nothing new.",
+            count=extra,
+        )
+    if different:
+        shown = [
+            f"{quoted(group[0].text)} is " + " and ".join(f"{_names(e)} in row {e.row}" for e in group[:3])
+            for group in different[:5]
+        ]
+        rows = tuple(example.row for group in different for example in group)
+        yield Finding(
+            "conflicting_labels",
+            "warning",
+            f"{counted(len(different), 'text')} with different labels in different rows: "
+            f"{listed(shown, len(different))}.",
+            rows=rows,
+            labels=tuple(sorted({label for group in different for example in group for label in example.labels})),
+            suggestion="Decide for one of them, or mark the texts with both in multilabel data.",
+        )
+
+
+def _names(example: Example) -> str:
+    return " + ".join(quoted(label) for label in example.labels) or "without a label"
+
+
+def _check_lengths(dataset: Dataset, count_tokens: CountTokens | None, max_tokens: int | None) -> Iterator[Finding]:
+    if count_tokens is None or max_tokens is None:
+        return
+    texts = dataset.texts
+    counts = np.concatenate(
+        [
+            np.asarray(count_tokens(texts[start : start + _COUNT_BATCH]), dtype=np.int64)
+            for start in range(0, len(texts), _COUNT_BATCH)
+        ]
+    )  # (n_texts,)
+    long = np.flatnonzero(counts > max_tokens)
+    if not len(long):
+        return
+    cut = int((counts[long] - max_tokens).sum())
+    longest = int(counts.argmax())
+    rows = [dataset.examples[index].row for index in long]
+    yield Finding(
+        "truncated_text",
+        "warning",
+        f"{counted(len(long), 'text')} of {len(texts):,} ({len(long) / len(texts):.1%}) longer than the {max_tokens} "
+        f"tokens that are read; {cut / int(counts[long].sum()):.0%} of what they say is cut "
+        f"({cut / int(counts.sum()):.1%} of all tokens): {row_list(rows)}. The longest, in row "
+        f"{dataset.examples[longest].row}, has {int(counts[longest]):,}.",
+        rows=tuple(rows),
+        suggestion="Put what matters first, split the texts, or let more be read (--max-length, 512 at the most).",
+    )
+
+
+def _check_languages(dataset: Dataset, base: str | None) -> Iterator[Finding]:
+    try:
+        mix = language_mix(dataset.texts)
+    except MissingExtraError as error:
+        yield Finding(
+            "language_unchecked", "advice", "The languages of the texts were not looked at.", suggestion=str(error)
+        )
+        return
+    english = base is not None and (base == "english" or base.startswith("english-"))
+    others = tuple(dataset.examples[index].row for index, code in mix.languages if code != "en")
+    if mix.base == "multilingual" and (english or base is None):
+        yield Finding(
+            "base_language",
+            "warning" if english else "advice",
+            f"The texts are not all English ({mix}): {row_list(others)}.",
+            rows=others,
+            suggestion="Use the base multilingual." + (f" {base} reads English only." if english else ""),
+        )
+    elif mix.base == "english" and not english and base in (None, "multilingual", "multilingual-q4"):
+        yield Finding(
+            "base_language",
+            "advice",
+            f"More than {ENGLISH_SHARE:.0%} of the texts are English.",
+            suggestion="The base english is the most accurate one for them, english-small the fastest.",
+        )
