@@ -19,6 +19,23 @@ def pair_weights(targets: torch.Tensor) -> torch.Tensor:
     return weights - torch.diag(torch.diagonal(weights))
 
 
+def cosine_loss(embeddings: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Squared distance of every pair's cosine similarity from what it should be, a scalar.
+
+    `embeddings` is (n, hidden), of unit length; `weights` (n, n) as from `pair_weights` is what the
+    similarities should be: 1 for the same labels, 0 for none in common. Pairs that belong together and
+    pairs that do not weigh the same in sum, however many there are. It is the objective of SetFit (Tunstall et
+    al. 2022, https://arxiv.org/abs/2209.11055) over all pairs of the batch at once, where each text is
+    encoded once a step instead of once a pair.
+    """
+    similarity = embeddings @ embeddings.T
+    others = 1.0 - torch.eye(len(embeddings), device=embeddings.device)
+    together = (weights > 0) * others
+    apart = others - together
+    error = (similarity - weights) ** 2
+    return (error * together).sum() / together.sum().clamp(min=1.0) + (error * apart).sum() / apart.sum().clamp(min=1.0)
+
+
 def contrastive_loss(embeddings: torch.Tensor, weights: torch.Tensor, temperature: float) -> torch.Tensor:
     """Supervised contrastive loss over one batch, a scalar (Khosla et al. 2020, equation 2).
 

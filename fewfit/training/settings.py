@@ -22,12 +22,13 @@ class TrainingSettings:
     tail_layers: int | None = None
     steps: int | None = None
     batch_size: int = 64
-    learning_rate: float = 2e-4
+    learning_rate: float = 1e-4
     weight_decay: float = 0.01
     dropout: float = 0.1
+    cosine_weight: float = 1.0
+    contrastive_weight: float = 0.0
     temperature: float = 0.1
-    contrastive_weight: float = 1.0
-    classification_weight: float = 1.0
+    classification_weight: float = 0.0
     n_folds: int = 2
     batch_tokens: int = 2048
 

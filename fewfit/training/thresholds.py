@@ -19,6 +19,8 @@ def fit_thresholds(confidences: np.ndarray, targets: Targets) -> np.ndarray:
     candidates = (candidates[1:] + candidates[:-1]) / 2 if len(candidates) > 1 else candidates
     scores = np.array([_f1(confidences >= candidate, truth) for candidate in candidates])  # (candidates, labels)
     counted = targets.counts > 0
+    if not counted.any():
+        return np.full(targets.n_labels, 0.5)
     common = _middle_of_best(scores[:, counted].mean(axis=1), candidates)
     thresholds = np.full(targets.n_labels, common)
     for column in np.flatnonzero(counted):

@@ -14,6 +14,7 @@ from fewfit.training.events import Progress
 from fewfit.training.losses import (
     balanced_binary_cross_entropy,
     contrastive_loss,
+    cosine_loss,
     cross_entropy,
     pair_weights,
 )
@@ -84,10 +85,11 @@ def tune(
             embeddings, order = _forward(tail, activations, rows[chosen], settings.batch_tokens, device)
             wanted = truth[torch.from_numpy(chosen[order]).to(device)]
             loss = torch.zeros((), device=device)
+            pairs = pair_weights(wanted)
+            if settings.cosine_weight:
+                loss = loss + settings.cosine_weight * cosine_loss(embeddings, pairs)
             if settings.contrastive_weight:
-                loss = loss + settings.contrastive_weight * contrastive_loss(
-                    embeddings, pair_weights(wanted), settings.temperature
-                )
+                loss = loss + settings.contrastive_weight * contrastive_loss(embeddings, pairs, settings.temperature)
             if settings.classification_weight:
                 logits = linear(embeddings)
                 classification = (

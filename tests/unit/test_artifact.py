@@ -1,0 +1,133 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fewfit.artifact
+from fewfit.artifact import Artifact, BaseReference, Manifest, read_artifact, read_manifest, write_artifact
+from fewfit.decision import Calibration, Decision, Head
+from fewfit.errors import ArtifactError
+
+
+def _artifact(kind: str = "multi") -> Artifact:
+    rng = np.random.default_rng(0)
+
+    def decision() -> Decision:
+        head = Head(rng.normal(size=(2, 4)).astype(np.float32), rng.normal(size=2).astype(np.float32))
+        calibration = Calibration(np.array([0.5, 0.5]), np.array([0.0, 0.25]))
+        thresholds = np.array([0.25, 0.75]) if kind == "multi" else None
+        return Decision("multi" if kind == "multi" else "single", ("ja", "nein, 真"), head, calibration, thresholds)
+
+    manifest = Manifest(
+        kind="multi" if kind == "multi" else "single",
+        labels=("ja", "nein, 真"),
+        base=BaseReference("toy", "ab" * 32, "toy", n_layers=4, tail_layers=2),
+        max_length=64,
+        clean=False,
+        tuned=True,
+        created_at="2026-01-01T00:00:00Z",
+        fewfit_version="0",
+        metrics={"out_of_fold": {"tuned": {"accuracy": 0.5}}},
+        warnings=["row 3 is doubtful"],
+    )
+    tail = {"body.weight": rng.normal(size=(4, 4)).astype(np.float32)}
+    return Artifact(manifest, decision(), decision(), tail, '{"version": "1.0"}')
+
+
+@pytest.mark.parametrize("kind", ["single", "multi"])
+def test_what_is_written_is_read_again(tmp_path: Path, kind: str) -> None:
+    written = _artifact(kind)
+    write_artifact(tmp_path / "model", written)
+    read = read_artifact(tmp_path / "model")
+    assert read.manifest == written.manifest
+    assert read.tokenizer == written.tokenizer
+    for ours, theirs in ((written.decision, read.decision), (written.frozen, read.frozen)):
+        np.testing.assert_array_equal(ours.head.weight, theirs.head.weight)
+        np.testing.assert_array_equal(ours.head.bias, theirs.head.bias)
+        np.testing.assert_array_equal(ours.calibration.scale, theirs.calibration.scale)
+        np.testing.assert_array_equal(ours.calibration.offset, theirs.calibration.offset)
+        assert (ours.thresholds is None) == (theirs.thresholds is None)
+    np.testing.assert_array_equal(read.tail["body.weight"], written.tail["body.weight"])
+
+
+def test_the_manifest_alone_can_be_read(tmp_path: Path) -> None:
+    write_artifact(tmp_path / "model", _artifact())
+    assert read_manifest(tmp_path / "model").labels == ("ja", "nein, 真")
+
+
+def test_an_older_model_is_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:
+    write_artifact(tmp_path / "model", _artifact("single"))
+    write_artifact(tmp_path / "model", _artifact("multi"))
+    assert read_manifest(tmp_path / "model").kind == "multi"
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_folder_that_is_no_model_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(ArtifactError, match="is not a fewfit model"):
+        write_artifact(tmp_path, _artifact())
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_an_interrupted_write_leaves_the_old_model_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_artifact(tmp_path / "model", _artifact("single"))
+    written = 0
+    really = fewfit.artifact._write_durably
+
+    def interrupted(path: Path, content: bytes) -> None:
+        nonlocal written
+        written += 1
+        if written == 3:
+            raise KeyboardInterrupt
+        really(path, content)
+
+    monkeypatch.setattr(fewfit.artifact, "_write_durably", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_artifact(tmp_path / "model", _artifact("multi"))
+    assert read_artifact(tmp_path / "model").manifest.kind == "single"
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize("name", ["tail.safetensors", "head.safetensors", "tokenizer.json"])
+def test_a_changed_file_is_noticed(tmp_path: Path, name: str) -> None:
+    write_artifact(tmp_path / "model", _artifact())
+    content = bytearray((tmp_path / "model" / name).read_bytes())
+    content[-1] ^= 1
+    (tmp_path / "model" / name).write_bytes(content)
+    with pytest.raises(ArtifactError, match="was changed after the model was saved"):
+        read_artifact(tmp_path / "model")
+
+
+@pytest.mark.parametrize("name", ["tail.safetensors", "head.safetensors", "tokenizer.json", "model.json"])
+def test_a_missing_file_is_noticed(tmp_path: Path, name: str) -> None:
+    write_artifact(tmp_path / "model", _artifact())
+    (tmp_path / "model" / name).unlink()
+    with pytest.raises(ArtifactError, match=name):
+        read_artifact(tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    ("change", "fragment"),
+    [
+        ({"schema_version": 99}, "schema version 99"),
+        ({"kind": "neither"}, "'neither'"),
+        ({"labels": ["only one"]}, "1 labels"),
+        ({"files": {}}, "KeyError"),
+        ({"base": {"name": "x"}}, "cannot be understood"),
+    ],
+)
+def test_a_manifest_that_cannot_be_true_is_refused(tmp_path: Path, change: dict[str, object], fragment: str) -> None:
+    write_artifact(tmp_path / "model", _artifact())
+    path = tmp_path / "model" / "model.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(ArtifactError) as caught:
+        read_artifact(tmp_path / "model")
+    assert fragment in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"labels": []}', "\x00"])
+def test_a_manifest_that_is_none_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "model.json").write_text(content)
+    with pytest.raises(ArtifactError):
+        read_artifact(tmp_path)

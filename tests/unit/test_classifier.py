@@ -1,0 +1,256 @@
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.utils.multiclass import type_of_target
+
+from fewfit import Classifier
+from fewfit.errors import ArtifactError, Cancelled, DataError, InputError, NotFittedError
+from fewfit.testing import write_toy_base
+from fewfit.training import Event, TrainingSettings
+
+QUICK = TrainingSettings(tail_layers=2, steps=6, n_folds=2, learning_rate=1e-3)
+_PARCELS = ("the parcel has not arrived", "where is my parcel", "the driver left my parcel outside")
+_CARDS = ("the card was charged twice", "my card is refused", "a second charge on my card")
+_FILMS = ("what a lovely film", "the film was slow", "the ending of the film made no sense")
+
+
+def _texts(times: int = 6) -> tuple[list[str], list[str]]:
+    """Made so that even a random encoder can tell the labels apart: each has a word of its own."""
+    texts, labels = [], []
+    for number in range(times):
+        for name, sentences in (("parcel", _PARCELS), ("card", _CARDS), ("film", _FILMS)):
+            for sentence in sentences:
+                texts.append(f"{sentence} {'please tell me more'[: 3 * number]} {number}".strip())
+                labels.append(name)
+    return texts, labels
+
+
+def _label_lists(labels: list[str]) -> list[list[str]]:
+    return [[] if label == "film" else [label, "any"] if number % 2 else [label] for number, label in enumerate(labels)]
+
+
+@pytest.fixture(scope="module")
+def fitted(toy_base: Path) -> Classifier:
+    return Classifier(base=toy_base, settings=QUICK).fit(*_texts())
+
+
+@pytest.fixture(scope="module")
+def fitted_multi(toy_base: Path) -> Classifier:
+    texts, labels = _texts()
+    return Classifier(base=toy_base, settings=QUICK).fit(texts, _label_lists(labels))
+
+
+def test_it_learns_labels_and_answers_with_their_names(fitted: Classifier) -> None:
+    assert fitted.classes_.tolist() == ["card", "film", "parcel"]
+    assert fitted.predict(["my parcel is lost", "the card was eaten", "a film about rain"]) == [
+        "parcel",
+        "card",
+        "film",
+    ]
+
+
+def test_confidences_are_a_distribution_over_the_labels(fitted: Classifier) -> None:
+    confidences = fitted.predict_proba(["my parcel is lost", ""])
+    assert confidences.shape == (2, 3)
+    np.testing.assert_allclose(confidences.sum(axis=1), 1)
+
+
+def test_multilabel_answers_are_lists_surest_first_and_none_is_an_answer(fitted_multi: Classifier) -> None:
+    texts, _ = _texts()
+    answers = fitted_multi.predict(texts)
+    confidences = fitted_multi.predict_proba(texts)
+    names = fitted_multi.classes_.tolist()
+    assert [] in answers
+    for answer, row in zip(answers, confidences, strict=True):
+        ranked = [row[names.index(name)] for name in answer]
+        assert ranked == sorted(ranked, reverse=True)
+
+
+def test_thresholds_can_be_overridden_for_a_call(fitted_multi: Classifier) -> None:
+    assert all(len(answer) == 3 for answer in fitted_multi.predict(["my card"], thresholds=0.0))
+    assert fitted_multi.predict(["my card"], thresholds=1.0) == [[]]
+
+
+def test_an_answer_does_not_depend_on_its_batch(fitted: Classifier) -> None:
+    texts, _ = _texts()
+    together = fitted.predict_proba(texts)
+    alone = np.concatenate([fitted.predict_proba([text]) for text in texts])
+    np.testing.assert_allclose(alone, together, atol=1e-5)
+
+
+def test_no_texts_give_no_answers(fitted: Classifier) -> None:
+    assert fitted.predict([]) == []
+    assert fitted.predict_proba([]).shape == (0, 3)
+
+
+def test_save_and_load_change_nothing(fitted: Classifier, fitted_multi: Classifier, tmp_path: Path) -> None:
+    texts, _ = _texts(2)
+    for number, classifier in enumerate((fitted, fitted_multi)):
+        classifier.save(tmp_path / f"model {number}")
+        loaded = Classifier.load(tmp_path / f"model {number}")
+        np.testing.assert_allclose(loaded.predict_proba(texts), classifier.predict_proba(texts), atol=1e-6)
+        assert loaded.predict(texts) == classifier.predict(texts)
+        assert loaded.manifest_ == classifier.manifest_
+
+
+def test_the_same_seed_gives_the_same_model(toy_base: Path) -> None:
+    texts, labels = _texts(3)
+    one, two = (Classifier(base=toy_base, settings=QUICK, seed=5).fit(texts, labels) for _ in range(2))
+    other = Classifier(base=toy_base, settings=QUICK, seed=6).fit(texts, labels)
+    np.testing.assert_array_equal(one.predict_proba(texts), two.predict_proba(texts))
+    assert np.abs(one.predict_proba(texts) - other.predict_proba(texts)).max() > 0
+
+
+def test_fitting_leaves_the_callers_random_numbers_alone(toy_base: Path) -> None:
+    import torch
+
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    Classifier(base=toy_base, settings=QUICK).fit(*_texts(2))
+    assert torch.equal(torch.rand(2), expected)
+
+
+def test_a_model_on_another_base_is_refused(fitted: Classifier, tmp_path: Path) -> None:
+    fitted.save(tmp_path / "model")
+    other = write_toy_base(tmp_path / "other", seed=9)
+    with pytest.raises(ArtifactError, match="was trained on the base"):
+        Classifier.load(tmp_path / "model", base=other)
+
+
+def test_progress_counts_up_to_the_end_and_says_what_happens(toy_base: Path) -> None:
+    events: list[Event] = []
+    Classifier(base=toy_base, settings=QUICK).fit(*_texts(3), on_event=events.append)
+    steps = [event.step for event in events]
+    assert steps == sorted(steps)
+    assert steps[-1] == events[-1].total_steps
+    assert {event.stage for event in events} >= {"Reading 27 texts", "Tuning", "Fitting the head"}
+    assert all(event.loss is not None for event in events if event.stage == "Tuning")
+    assert events[-1].remaining_s == 0
+
+
+def test_cancelling_leaves_the_classifier_as_it_was(toy_base: Path) -> None:
+    texts, labels = _texts(2)
+    classifier = Classifier(base=toy_base, settings=QUICK).fit(texts, labels)
+    before = classifier.predict_proba(texts)
+    cancel = threading.Event()
+
+    def stop_soon(event: Event) -> None:
+        if event.stage == "Tuning":
+            cancel.set()
+
+    with pytest.raises(Cancelled):
+        classifier.fit(texts, labels[::-1], on_event=stop_soon, cancel=cancel)
+    np.testing.assert_array_equal(classifier.predict_proba(texts), before)
+
+
+def test_evaluate_reports_the_gain_over_the_frozen_base(fitted: Classifier) -> None:
+    report = fitted.evaluate(*_texts(2))
+    assert report.n_texts == 18
+    assert report.frozen is not None
+    assert report.gain is not None
+    assert report.gain["accuracy"] == pytest.approx(report.accuracy - report.frozen.accuracy)
+    assert [label.label for label in report.per_label] == ["card", "film", "parcel"]
+    assert [label.support for label in report.per_label] == [6, 6, 6]
+    assert report.to_dict()["metrics"]["macro_f1"] == report.macro_f1
+
+
+@pytest.mark.parametrize(
+    ("labels", "fragment"),
+    [
+        (["parcel", "unknown"], "'unknown'"),
+        ([["parcel"], []], "the model is single-label"),
+        (["parcel"], "2 texts and 1"),
+    ],
+)
+def test_evaluate_refuses_labels_that_do_not_fit_the_model(
+    fitted: Classifier, labels: list[str], fragment: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        fitted.evaluate(["one", "two"], labels)
+    assert fragment in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("texts", "labels", "fragment"),
+    [
+        (["a", "b"], ["x"], "2 texts and 1 labels"),
+        ([], [], "empty"),
+        (["a", "b"], ["x", "x"], "2"),
+        (["a", ""], ["x", "y"], "empty"),
+        ("just a string", ["x"], "one string"),
+        (["a", 3], ["x", "y"], "Row 1 has 3"),
+    ],
+)
+def test_data_that_cannot_be_used_is_refused_before_training(
+    toy_base: Path, texts: list[str], labels: list[str], fragment: str
+) -> None:
+    with pytest.raises((InputError, DataError)) as caught:
+        Classifier(base=toy_base, settings=QUICK).fit(texts, labels)
+    assert fragment in str(caught.value)
+
+
+def test_small_sets_are_trained_with_a_warning_that_is_kept(
+    toy_base: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    classifier = Classifier(base=toy_base, settings=QUICK).fit(["a parcel", "a card", "my card"], ["p", "c", "c"])
+    assert any("32" in warning for warning in classifier.warnings_)
+    assert "32" in caplog.text
+    classifier.save(tmp_path / "model")
+    assert Classifier.load(tmp_path / "model").warnings_ == classifier.warnings_
+
+
+def test_markup_is_stripped_in_training_and_in_answers_when_asked(toy_base: Path, tmp_path: Path) -> None:
+    classifier = Classifier(base=toy_base, settings=QUICK, clean=True).fit(*_texts(3))
+    classifier.save(tmp_path / "model")
+    plain, marked = ["my card is lost"], ["<p>my <b>card</b> is lost</p>"]
+    for each in (classifier, Classifier.load(tmp_path / "model")):
+        np.testing.assert_array_equal(each.predict_proba(plain), each.predict_proba(marked))
+
+
+def test_nothing_answers_before_it_is_fitted(toy_base: Path) -> None:
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        Classifier(base=toy_base).predict(["x"])
+
+
+# scikit-learn's conventions
+
+
+def test_it_can_be_cloned_and_its_parameters_read_and_set(toy_base: Path) -> None:
+    classifier = Classifier(base=toy_base, seed=3, settings=QUICK)
+    copy = clone(classifier)
+    assert copy.get_params() == classifier.get_params()
+    assert copy.set_params(seed=4).seed == 4
+    with pytest.raises(ValueError, match="no parameter 'speed'"):
+        copy.set_params(speed=1)
+
+
+def test_it_works_in_cross_val_score(toy_base: Path) -> None:
+    texts, labels = _texts(4)
+    scores = cross_val_score(Classifier(base=toy_base, settings=QUICK), texts, labels, cv=2)
+    assert scores.shape == (2,)
+    assert scores.mean() > 0.5
+
+
+def test_it_works_in_grid_search(toy_base: Path) -> None:
+    texts, labels = _texts(3)
+    search = GridSearchCV(Classifier(base=toy_base, settings=QUICK), {"seed": [0, 1]}, cv=2, scoring="f1_macro")
+    search.fit(texts, labels)
+    assert search.best_estimator_.predict(["my card is lost"]) == ["card"]
+
+
+def test_indicator_matrices_come_back_as_indicator_matrices(toy_base: Path) -> None:
+    texts, labels = _texts(4)
+    matrix = np.array([[label == name for name in ("card", "film", "parcel")] for label in labels], dtype=int)
+    classifier = Classifier(base=toy_base, settings=QUICK).fit(texts, matrix)
+    answers = classifier.predict(texts)
+    assert isinstance(answers, np.ndarray)
+    assert answers.shape == matrix.shape
+    assert type_of_target(answers) == "multilabel-indicator"
+    assert classifier.classes_.tolist() == [0, 1, 2]
+    scores = cross_val_score(Classifier(base=toy_base, settings=QUICK), texts, matrix, cv=2, scoring="f1_macro")
+    assert np.isfinite(scores).all()

@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+
+from fewfit.decision import probabilities
+from fewfit.training.calibration import fit_calibration
+from fewfit.training.targets import Targets
+
+
+def _log_loss(confidences: np.ndarray, truth: np.ndarray) -> float:
+    return float(-np.mean(np.log(np.where(truth, confidences, 1 - confidences))))
+
+
+@pytest.mark.parametrize("true_scale", [0.3, 1.0, 3.0])
+def test_temperature_is_recovered_from_many_texts(true_scale: float) -> None:
+    rng = np.random.default_rng(0)
+    honest = rng.normal(size=(4000, 3)) * 2
+    chances = probabilities("single", honest)
+    drawn = (chances.cumsum(axis=1) < rng.random((4000, 1))).sum(axis=1)
+    targets = Targets.from_labels(["abc"[column] for column in drawn])
+    calibration = fit_calibration(honest / true_scale, targets)
+    np.testing.assert_allclose(calibration.scale, true_scale, rtol=0.1)
+    assert not calibration.offset.any()
+
+
+def test_with_few_texts_the_temperature_stays_near_its_prior() -> None:
+    logits = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
+    targets = Targets.from_labels(["a", "b", "a"])
+    assert fit_calibration(logits, targets, prior_scale=1.0).scale[0] < 1.5
+    assert fit_calibration(logits, targets, prior_scale=0.2).scale[0] < 0.4
+
+
+def test_multilabel_lines_lower_the_log_loss_of_overconfident_balanced_heads() -> None:
+    rng = np.random.default_rng(1)
+    logits = rng.normal(size=(600, 4)) * 2
+    truth = rng.random((600, 4)) < probabilities("multi", 0.5 * logits - 2)
+    targets = Targets("multi", tuple("abcd"), truth)
+    calibration = fit_calibration(logits, targets)
+    before = _log_loss(probabilities("multi", logits), truth)
+    after = _log_loss(probabilities("multi", calibration.apply(logits)), truth)
+    assert after < 0.6 * before
+
+
+def test_a_label_without_positives_does_not_run_away() -> None:
+    targets = Targets("multi", ("a", "b"), np.array([[True, False], [False, False]] * 20))
+    calibration = fit_calibration(np.array([[1.0, -1.0], [-1.0, -1.0]] * 20), targets)
+    assert np.isfinite(calibration.scale).all()
+    assert np.isfinite(calibration.offset).all()
