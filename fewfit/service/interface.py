@@ -1,0 +1,297 @@
+"""The public interface of the service, for what stands on it: HTTP routes, dashboard, command line.
+
+Every method that takes a `Caller` checks its scope (ForbiddenError) and sees only its organisation: what
+belongs to another one is NotFoundError. Wrong values are InputError. All methods block; call them from a
+thread where an event loop runs. They are safe to call from several threads at once.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from fewfit.data import Report
+from fewfit.service.records import (
+    BaseInfo,
+    Caller,
+    Classification,
+    Counts,
+    Dataset,
+    DatasetOptions,
+    DatasetType,
+    Health,
+    Hyperparameters,
+    Job,
+    JobKind,
+    Key,
+    LabelledText,
+    Model,
+    ModelEvent,
+    ModelVersion,
+    NewKey,
+    OpenedFile,
+    Page,
+    Scope,
+    StepMetrics,
+    StoredFile,
+    Tokens,
+    TrainingProgress,
+    Truncate,
+    ValidationStatus,
+)
+
+
+class UploadLike(Protocol):
+    """A file being received: write chunks as they come; memory stays flat."""
+
+    @property
+    def size_bytes(self) -> int:
+        """How much was written."""
+        ...
+
+    def write(self, chunk: bytes) -> None:
+        """Adds bytes. Raises LimitError beyond the largest size of a dataset."""
+        ...
+
+    def finish(self) -> StoredFile:
+        """Makes the file whole and durable. It is deleted again unless a dataset takes it within an hour."""
+        ...
+
+    def abort(self) -> None:
+        """Drops what was received. Does nothing after `finish`."""
+        ...
+
+
+class DatasetsLike(Protocol):
+    """Datasets of labelled texts."""
+
+    def upload(self, caller: Caller, filename: str | None = None) -> UploadLike:
+        """Starts receiving a file (scope train). Raises LimitError where the organisation's space is used up."""
+        ...
+
+    def create(
+        self,
+        caller: Caller,
+        *,
+        name: str,
+        dataset_type: DatasetType | str,
+        data: StoredFile,
+        eval_data: StoredFile | None = None,
+        options: DatasetOptions | None = None,
+    ) -> Dataset:
+        """Keeps uploaded files as a dataset and queues its validation (scope train)."""
+        ...
+
+    def get(self, caller: Caller, dataset_id: str) -> Dataset:
+        """A dataset (scope read)."""
+        ...
+
+    def list(
+        self,
+        caller: Caller,
+        *,
+        dataset_type: str | None = None,
+        status: ValidationStatus | str | None = None,
+        before: datetime | None = None,
+        after: datetime | None = None,
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> tuple[Dataset, ...]:
+        """Datasets, newest first (scope read); `before` and `after` are exclusive."""
+        ...
+
+    def report(self, caller: Caller, dataset_id: str) -> Report:
+        """Everything that validation found (scope read); empty while it has not run."""
+        ...
+
+    def usage_bytes(self, caller: Caller) -> int:
+        """What the organisation's datasets take (scope read)."""
+        ...
+
+    def delete(self, caller: Caller, dataset_id: str) -> None:
+        """Deletes a dataset (scope train). Jobs that use it keep their own copy; models stay."""
+        ...
+
+    def open_download(self, download_id: str, token: str) -> OpenedFile:
+        """A part or original by what its link carries; no caller. Raises NotFoundError for a wrong token."""
+        ...
+
+
+class ModelsLike(Protocol):
+    """Fine-tuned models and their versions. Ids are accepted with and without `-ft`."""
+
+    def create(
+        self,
+        caller: Caller,
+        *,
+        name: str,
+        dataset_id: str,
+        base_name: str = "",
+        hyperparameters: Hyperparameters | None = None,
+    ) -> Model:
+        """Makes a model and queues its training (scope train). Raises BusyError when too much is queued."""
+        ...
+
+    def retrain(
+        self,
+        caller: Caller,
+        model_id: str,
+        *,
+        dataset_id: str | None = None,
+        hyperparameters: Hyperparameters | None = None,
+        promote: bool = False,
+    ) -> ModelVersion:
+        """Queues a new version (scope train), on the same dataset unless told otherwise."""
+        ...
+
+    def get(self, caller: Caller, model_id: str) -> Model:
+        """A model (scope read)."""
+        ...
+
+    def list(self, caller: Caller, *, page_size: int = 0, page_token: str = "", order_by: str = "") -> Page[Model]:
+        """Models (scope read), newest first unless `order_by` is "created_at"; page_size 0 is 50."""
+        ...
+
+    def rename(self, caller: Caller, model_id: str, name: str) -> Model:
+        """Gives a model another name (scope train)."""
+        ...
+
+    def delete(self, caller: Caller, model_id: str) -> None:
+        """Deletes a model with its versions, events and figures, and cancels its jobs (scope train)."""
+        ...
+
+    def events(
+        self, caller: Caller, model_id: str, *, page_size: int = 0, page_token: str = "", order_by: str = ""
+    ) -> Page[ModelEvent]:
+        """What happened to a model (scope read), newest first unless `order_by` is "created_at"."""
+        ...
+
+    def step_metrics(
+        self, caller: Caller, model_id: str, *, page_size: int = 0, page_token: str = ""
+    ) -> Page[StepMetrics]:
+        """Figures on held-out texts (scope read), highest step first."""
+        ...
+
+    def progress(self, caller: Caller, model_id: str) -> TrainingProgress | None:
+        """Where training stands (scope read); None while queued."""
+        ...
+
+    def report(self, caller: Caller, model_id: str, version: int | None = None) -> Mapping[str, object]:
+        """The quality report of a version (scope read), as JSON types; the promoted one by default."""
+        ...
+
+    def versions(self, caller: Caller, model_id: str) -> tuple[ModelVersion, ...]:
+        """All versions (scope read), newest first."""
+        ...
+
+    def promote(self, caller: Caller, model_id: str, version: int) -> Model:
+        """Lets a ready version answer (scope train)."""
+        ...
+
+    def rollback(self, caller: Caller, model_id: str) -> Model:
+        """Lets the version that answered before answer again (scope train)."""
+        ...
+
+    def bases(self) -> tuple[BaseInfo, ...]:
+        """The bases that models can be trained on."""
+        ...
+
+
+class KeysLike(Protocol):
+    """API keys."""
+
+    def authenticate(self, secret: str) -> Caller:
+        """Who a key belongs to. Raises UnauthorizedError, or RateLimitError with `retry_after_s`."""
+        ...
+
+    def create(
+        self,
+        caller: Caller,
+        *,
+        name: str,
+        scopes: Sequence[Scope | str] = ("read", "classify", "train"),
+        owner_id: str | None = None,
+        expires_at: datetime | None = None,
+    ) -> NewKey:
+        """Makes a key of the caller's organisation (scope admin); its secret is shown once."""
+        ...
+
+    def list(self, caller: Caller) -> tuple[Key, ...]:
+        """The organisation's keys (scope admin), newest first."""
+        ...
+
+    def revoke(self, caller: Caller, key_id: str) -> None:
+        """Ends a key at once (scope admin)."""
+        ...
+
+
+class JobsLike(Protocol):
+    """The queue."""
+
+    def list(self, caller: Caller, *, kind: JobKind | None = None, limit: int = 100) -> tuple[Job, ...]:
+        """The organisation's jobs (scope read), newest first."""
+        ...
+
+
+class ServiceLike(Protocol):
+    """Everything: `Service.open(settings)` gives one, `close()` ends it; it is a context manager too."""
+
+    @property
+    def datasets(self) -> DatasetsLike: ...
+    @property
+    def models(self) -> ModelsLike: ...
+    @property
+    def keys(self) -> KeysLike: ...
+    @property
+    def jobs(self) -> JobsLike: ...
+
+    def first_key(self) -> str | None:
+        """On the first start, the secret of a new admin key of the organisation "default"; later None."""
+        ...
+
+    def classify(
+        self,
+        caller: Caller,
+        inputs: Sequence[str],
+        *,
+        model: str,
+        truncate: Truncate = "END",
+        thresholds: float | Mapping[str, float] | None = None,
+    ) -> Classification:
+        """Classifies with a fine-tuned model (scope classify). Raises NotFoundError, NotReadyError, InputError."""
+        ...
+
+    def classify_examples(
+        self,
+        caller: Caller,
+        inputs: Sequence[str],
+        examples: Sequence[LabelledText],
+        *,
+        base_name: str = "",
+        truncate: Truncate = "END",
+    ) -> Classification:
+        """Classifies by the examples in the request, without training (scope classify)."""
+        ...
+
+    def is_model(self, caller: Caller, model: str) -> bool:
+        """Whether `model` names a fine-tuned model of the caller's organisation, ready or not."""
+        ...
+
+    def tokenize(self, caller: Caller, text: str, model: str) -> Tokens:
+        """A text as a model or base reads it (any scope). Raises NotFoundError for an unknown model."""
+        ...
+
+    def detokenize(self, caller: Caller, token_ids: Sequence[int], model: str) -> str:
+        """The text of token ids (any scope). Raises NotFoundError, or InputError for ids out of range."""
+        ...
+
+    def health(self) -> Health:
+        """Checks database, files, worker and classification."""
+        ...
+
+    def counts(self) -> Counts:
+        """Figures for monitoring."""
+        ...
+
+    def close(self) -> None:
+        """Lets go of everything."""
+        ...

@@ -1,0 +1,381 @@
+"""What the service hands out: plain records, free of database and HTTP."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, Literal, TypeVar
+
+from fewfit.data import Kind
+from fewfit.service.errors import ForbiddenError
+
+T = TypeVar("T")
+
+Scope = Literal["read", "classify", "train", "admin"]
+DatasetType = Literal["single-label-classification-finetune-input", "multi-label-classification-finetune-input"]
+ValidationStatus = Literal["queued", "processing", "validated", "failed"]
+ModelStatus = Literal["queued", "finetuning", "deploying", "ready", "failed"]
+JobKind = Literal["validate", "train", "export", "clean_up"]
+JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+Truncate = Literal["START", "END", "NONE"]
+
+SCOPES: tuple[Scope, ...] = ("read", "classify", "train", "admin")
+DATASET_TYPES: dict[DatasetType, Kind] = {
+    "single-label-classification-finetune-input": "single",
+    "multi-label-classification-finetune-input": "multi",
+}
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks: every method that touches data takes one, and sees only its organisation.
+
+    `train` includes `read`, `admin` includes everything.
+    """
+
+    organization_id: str
+    owner_id: str
+    scopes: frozenset[Scope]
+    key_id: str = ""
+
+    def may(self, scope: Scope) -> bool:
+        """Whether the caller has the scope, or one that includes it."""
+        return scope in self.scopes or "admin" in self.scopes or (scope == "read" and "train" in self.scopes)
+
+    def require(self, scope: Scope) -> None:
+        """Raises ForbiddenError where the caller lacks the scope."""
+        if not self.may(scope):
+            has = ", ".join(sorted(self.scopes)) or "none"
+            raise ForbiddenError(f"This API key lacks the scope '{scope}' (it has: {has}). Use a key that has it.")
+
+
+@dataclass(frozen=True)
+class Page(Generic[T]):
+    """One page of a list. `next_page_token` is empty on the last page; `total_size` counts all pages."""
+
+    items: tuple[T, ...]
+    next_page_token: str = ""
+    total_size: int = 0
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+# Files ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A whole file in the store, named by its content. `filename` is what its sender called it, if anything."""
+
+    sha256: str
+    size_bytes: int
+    filename: str | None = None
+    upload_id: str = ""
+
+
+@dataclass(frozen=True)
+class Download:
+    """What a download link carries: no key is needed beside it, the token opens this file only."""
+
+    id: str
+    token: str
+
+
+@dataclass(frozen=True)
+class OpenedFile:
+    """A file being downloaded. Iterate over `chunks` to the end, or close them."""
+
+    filename: str
+    media_type: str
+    size_bytes: int
+    chunks: Iterator[bytes]
+
+
+# Datasets ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class DatasetOptions:
+    """What a user may say about an upload."""
+
+    keep_original_file: bool = False
+    skip_malformed_input: bool = False
+    csv_delimiter: str | None = None
+
+
+@dataclass(frozen=True)
+class DatasetPart:
+    """One file of a validated dataset: "train" or "eval", as Avro. `samples` are rows as JSON text."""
+
+    name: str
+    index: int
+    n_rows: int
+    size_bytes: int
+    samples: tuple[str, ...]
+    download: Download
+    original: Download | None = None
+
+
+@dataclass(frozen=True)
+class LabelMetric:
+    """How often a label occurs in the training part, with a few of its texts."""
+
+    label: str
+    total_examples: int
+    samples: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DatasetMetrics:
+    """What validation counted."""
+
+    total_examples: int
+    train_examples: int
+    train_size_bytes: int
+    eval_examples: int
+    eval_size_bytes: int
+    trainable_token_count: int
+    labels: tuple[LabelMetric, ...]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """An uploaded dataset. `error` is the first thing that stops it, `warnings` all else that was found."""
+
+    id: str
+    name: str
+    type: DatasetType
+    organization_id: str
+    owner_id: str
+    status: ValidationStatus
+    created_at: datetime
+    updated_at: datetime
+    error: str | None = None
+    warnings: tuple[str, ...] = ()
+    size_bytes: int = 0
+    required_fields: tuple[str, ...] = ("text", "label")
+    preserve_fields: tuple[str, ...] = ()
+    schema: str | None = None
+    delimiter: str | None = None
+    label_separator: str | None = None
+    parts: tuple[DatasetPart, ...] = ()
+    metrics: DatasetMetrics | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """Whether each text has one label or several."""
+        return DATASET_TYPES[self.type]
+
+
+# Models -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    """What a user may set of training; None is chosen from the data. They are given back as they were sent.
+
+    A learning rate or a number of epochs that would ruin an encoder (those of chat models do) is brought
+    within bounds; the version's `warnings` say so.
+    """
+
+    train_epochs: int | None = None
+    learning_rate: float | None = None
+    train_batch_size: int | None = None
+    early_stopping_patience: int | None = None
+    early_stopping_threshold: float | None = None
+    lora_alpha: int | None = None
+    lora_rank: int | None = None
+    lora_target_modules: str | None = None
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """One training of a model. `metrics` are those on held-out texts, `base_metrics` of the untuned base."""
+
+    model_id: str
+    number: int
+    status: ModelStatus
+    dataset_id: str
+    promoted: bool
+    created_at: datetime
+    updated_at: datetime
+    completed_at: datetime | None = None
+    error: str | None = None
+    labels: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    base_metrics: Mapping[str, float] = field(default_factory=dict)
+    size_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Model:
+    """A fine-tuned model: a stable id whose promoted version answers.
+
+    `status` is that of the promoted version, else of the newest one. `base_name` is what the user asked
+    for (may be empty), `base` what it stands on.
+    """
+
+    id: str
+    name: str
+    organization_id: str
+    creator_id: str
+    kind: Kind
+    status: ModelStatus
+    dataset_id: str
+    base_name: str
+    base: str
+    hyperparameters: Hyperparameters
+    created_at: datetime
+    updated_at: datetime
+    completed_at: datetime | None = None
+    last_used_at: datetime | None = None
+    error: str | None = None
+    labels: tuple[str, ...] = ()
+    promoted_version: int | None = None
+
+
+@dataclass(frozen=True)
+class ModelEvent:
+    """A model's status changed. `user_id` is empty where the system did it."""
+
+    status: ModelStatus
+    created_at: datetime
+    user_id: str = ""
+
+
+@dataclass(frozen=True)
+class StepMetrics:
+    """Figures after a step: accuracy, precision, recall, f1 and cross_entropy on held-out texts."""
+
+    step_number: int
+    metrics: Mapping[str, float]
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class TrainingProgress:
+    """Where a training job stands. `stage` is a phrase for people; `losses` are (step, loss) so far."""
+
+    stage: str
+    step: int
+    total_steps: int
+    elapsed_s: float
+    remaining_s: float | None
+    losses: tuple[tuple[int, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class BaseInfo:
+    """A base that models can be trained on."""
+
+    name: str
+    summary: str
+    context_length: int
+
+
+# Classification ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class LabelledText:
+    """An example in a classify request."""
+
+    text: str
+    label: str
+
+
+@dataclass(frozen=True)
+class ClassifiedText:
+    """The answer to one text: `predictions` with their confidences, surest first, and all confidences."""
+
+    input: str
+    predictions: tuple[str, ...]
+    confidences: tuple[float, ...]
+    labels: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Classification:
+    """The answers to a request, in the order of its texts."""
+
+    kind: Kind
+    texts: tuple[ClassifiedText, ...]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A text as its base reads it, without special tokens and prefix."""
+
+    ids: tuple[int, ...]
+    strings: tuple[str, ...]
+
+
+# Keys and jobs ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Key:
+    """An API key without its secret. `hint` is its first characters, to tell keys apart."""
+
+    id: str
+    name: str
+    organization_id: str
+    owner_id: str
+    scopes: tuple[Scope, ...]
+    hint: str
+    created_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class NewKey:
+    """A key that was just made: `secret` is shown once and stored nowhere."""
+
+    key: Key
+    secret: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """A piece of work in the queue. `subject_id` is the dataset or model that it is about."""
+
+    id: str
+    kind: JobKind
+    state: JobState
+    organization_id: str
+    subject_id: str
+    attempts: int
+    max_attempts: int
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Health:
+    """Whether the service can work: each check by name with an empty string, or what is wrong."""
+
+    checks: Mapping[str, str]
+
+    @property
+    def ready(self) -> bool:
+        """Whether every check passed."""
+        return not any(self.checks.values())
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Figures for monitoring: jobs by (kind, state), models in memory, workers alive."""
+
+    jobs: Mapping[tuple[str, str], int]
+    loaded_models: int
+    workers: int
+    details: Mapping[str, Any] = field(default_factory=dict)
