@@ -115,13 +115,15 @@ class Encoder:
 
 
 def _load_model(weights: Weights, config: EncoderConfig, attention: Attention) -> Any:
+    from safetensors import SafetensorError
     from transformers import AutoModel
 
     options: dict[str, Any] = {"add_pooling_layer": False} if config.architecture in _WITH_POOLER else {}
     if attention != "auto":
         options["attn_implementation"] = attention
     try:
-        with _quiet_transformers():
+        # Building the modules draws random weights that are then overwritten: the caller's generator stays as it was.
+        with _quiet_transformers(), torch.random.fork_rng(devices=[]):
             model, report = AutoModel.from_pretrained(
                 weights.folder,
                 dtype=torch.float32,
@@ -131,7 +133,7 @@ def _load_model(weights: Weights, config: EncoderConfig, attention: Attention) -
                 output_loading_info=True,
                 **options,
             )
-    except (ValueError, OSError, KeyError) as error:
+    except (ValueError, OSError, KeyError, RuntimeError, SafetensorError) as error:
         raise BaseError(f"{weights.folder} cannot be loaded as an encoder: {error}") from error
     missing = sorted(name for name in report["missing_keys"] if not name.startswith("pooler."))
     if missing:

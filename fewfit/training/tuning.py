@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional
 
 from fewfit.decision import Head
 from fewfit.encoders.batching import length_batches
@@ -62,15 +63,13 @@ def tune(
     own = targets.take(rows)
     truth = torch.from_numpy(own.matrix.astype(np.float32)).to(device)
     positive_share = truth.mean(dim=0)
-    linear = nn.Linear(head.weight.shape[1], head.weight.shape[0]).to(device)
-    with torch.no_grad():
-        linear.weight.copy_(torch.from_numpy(head.weight))
-        linear.bias.copy_(torch.from_numpy(head.bias))
+    weight = nn.Parameter(torch.from_numpy(head.weight).clone().to(device))
+    bias = nn.Parameter(torch.from_numpy(head.bias).clone().to(device))
     tail_parameters = [parameter for parameter in tail.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(
         [
             {"params": tail_parameters, "lr": settings.learning_rate, "weight_decay": settings.weight_decay},
-            {"params": list(linear.parameters()), "lr": HEAD_LEARNING_RATE, "weight_decay": 0.0},
+            {"params": [weight, bias], "lr": HEAD_LEARNING_RATE, "weight_decay": 0.0},
         ]
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _learning_rate_share(step, plan.steps))
@@ -91,7 +90,7 @@ def tune(
             if settings.contrastive_weight:
                 loss = loss + settings.contrastive_weight * contrastive_loss(embeddings, pairs, settings.temperature)
             if settings.classification_weight:
-                logits = linear(embeddings)
+                logits = functional.linear(embeddings, weight, bias)
                 classification = (
                     cross_entropy(logits, wanted)
                     if own.kind == "single"
