@@ -116,6 +116,7 @@ def _config(
     from transformers import AutoConfig
 
     pad_id = tokenizer.token_to_id("<pad>")
+    assert pad_id is not None
     options: dict[str, Any] = {
         "vocab_size": tokenizer.get_vocab_size(),
         "hidden_size": hidden,
@@ -149,7 +150,7 @@ def _write_model(folder: Path, config: Any, seed: int) -> None:
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = AutoModel.from_config(config)
+        model = AutoModel.from_config(config)  # type: ignore[no-untyped-call]
         with torch.no_grad():
             for name, parameter in model.named_parameters():
                 if name.endswith("bias") or "norm" in name.lower():

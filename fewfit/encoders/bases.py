@@ -190,9 +190,7 @@ _BASES = (
             "modules.json": "21ddb3037a55ebf4549eb5c1dc44c3f28f10b56ec7f1335c92fd90e5b30d88ac",
             "1_Pooling/config.json": "f9d44c6bac92c9ef7c2a5e58be5bbeadd8cee8f117f412a1c7a72c1adfe8ce28",
             "sentence_bert_config.json": "ed20daeb5b882c3e1f116ce7b3d53e6643d11063aa9baaa31f5ae91770cfad8f",
-            "config_sentence_transformers.json": (
-                "06caddc59c585df40ca67904b56c0c24309fde51f2ffb0f883a962de147b4c09"
-            ),
+            "config_sentence_transformers.json": ("06caddc59c585df40ca67904b56c0c24309fde51f2ffb0f883a962de147b4c09"),
             "tokenizer.json": _E5_TOKENIZER,
             "tokenizer_config.json": "d1268991eb3323127c2223b008b7a6d298fbfe5e1a443e68fab9b2d026886cfe",
         },

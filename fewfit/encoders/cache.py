@@ -7,10 +7,10 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from fewfit.errors import DigestError
 
@@ -91,20 +91,36 @@ def faults(folder: Path, files: Mapping[str, str]) -> list[str]:
     return found
 
 
+@contextlib.contextmanager
+def _lock(folder: Path, on_wait: Callable[[], None] | None) -> Iterator[None]:
+    lock = FileLock(folder.parent / f".{folder.name}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        if on_wait:
+            on_wait()
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def assemble(
     folder: Path,
     files: Mapping[str, str],
     write: Callable[[Path], None],
+    on_wait: Callable[[], None] | None = None,
 ) -> None:
     """Make `folder` hold `files` with exactly these digests; a folder that does is left alone.
 
     `write` puts the files into a new folder beside it, which takes the name when everything is
-    there and right. Two processes may call this at once: one does the work, the other waits.
-    Raises DigestError when what was written is not what is pinned.
+    there and right. Two processes may call this at once: one does the work, the other calls
+    `on_wait` and waits. Raises DigestError when what was written is not what is pinned.
     """
     parent = folder.parent
     parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(parent / f".{folder.name}.lock"):
+    with _lock(folder, on_wait):
         if folder.is_dir() and not faults(folder, files):
             return
         for left_over in parent.glob(f".{folder.name}-*.partial"):
@@ -115,11 +131,20 @@ def assemble(
             content.mkdir()
             write(content)
             if wrong := faults(content, files):
-                raise DigestError(
-                    f"The weights for {folder.name!r} are not the pinned ones: {'; '.join(wrong)}."
-                )
+                raise DigestError(f"The weights for {folder.name!r} are not the pinned ones: {'; '.join(wrong)}.")
             if folder.exists():
                 folder.rename(partial / "damaged")
             content.rename(folder)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+
+
+def discard(folder: Path) -> None:
+    """Remove a folder of the cache if it is there, so that it is never seen half removed."""
+    if not folder.exists():
+        return
+    with _lock(folder, None):
+        grave = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-", suffix=".partial"))
+        with contextlib.suppress(FileNotFoundError):  # another process was first
+            folder.rename(grave / "damaged")
+        shutil.rmtree(grave, ignore_errors=True)

@@ -134,9 +134,7 @@ def _modules(folder: Path) -> tuple[tuple[str, ...], tuple[DenseLayer, ...], boo
     normalize = False
     modules = _read_json(folder / "modules.json")
     if not isinstance(modules, list):
-        raise BaseError(
-            f"{folder / 'modules.json'} holds {type(modules).__name__}, expected a list of modules."
-        )
+        raise BaseError(f"{folder / 'modules.json'} holds {type(modules).__name__}, expected a list of modules.")
     for position, module in enumerate(sorted(modules, key=lambda module: int(module["idx"]))):
         kind = str(module["type"]).rsplit(".", 1)[-1]
         place = folder / str(module["path"])
@@ -182,9 +180,7 @@ def _dense(place: Path, folder: Path) -> DenseLayer:
         in_features=int(config["in_features"]),
         out_features=int(config["out_features"]),
         bias=bool(config.get("bias", True)),
-        activation=str(config.get("activation_function", "torch.nn.modules.linear.Identity")).rsplit(".", 1)[
-            -1
-        ],
+        activation=str(config.get("activation_function", "torch.nn.modules.linear.Identity")).rsplit(".", 1)[-1],
     )
 
 
@@ -223,6 +219,4 @@ def _number(folder: Path, config: dict[str, Any], *names: str) -> int:
     for name in names:
         if isinstance(config.get(name), int):
             return int(config[name])
-    raise BaseError(
-        f"{folder / 'config.json'} does not say {' or '.join(names)}; fewfit needs a text encoder."
-    )
+    raise BaseError(f"{folder / 'config.json'} does not say {' or '.join(names)}; fewfit needs a text encoder.")

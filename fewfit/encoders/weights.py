@@ -9,11 +9,11 @@ from pathlib import Path
 
 from fewfit.encoders import hub
 from fewfit.encoders.bases import Base, base_for_hub_id, known_bases
-from fewfit.encoders.cache import assemble, base_folder, cache_folder, faults, sha256_of
+from fewfit.encoders.cache import assemble, base_folder, cache_folder, discard, faults, sha256_of
 from fewfit.encoders.packages import FetchProgress, OnProgress, write_from_package
 from fewfit.errors import BaseError, BaseNotFoundError, DigestError
 
-__all__ = ["FetchProgress", "OnProgress", "Weights", "locate"]
+__all__ = ["FetchProgress", "OnProgress", "Weights", "fetch_base", "locate", "on_this_machine"]
 
 _log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ def locate(
 
     Looked for in this order: the folder, fewfit's cache, the Hugging Face cache, the Hugging Face
     Hub, an offline package. Nothing goes over the network when the weights are on this machine, or
-    with `fetch=False`. `multilingual` is also content with `multilingual-q4` on this machine.
+    with `fetch=False`. `multilingual` is content with `multilingual-q4` where only that is here.
 
     Raises BaseNotFoundError with everything that was tried, DigestError when a file is not the one
     that is pinned or the weights do not have the `digest` that was asked for.
@@ -61,6 +61,23 @@ def locate(
             f"{digest[:12]}…. These are other weights than the ones asked for."
         )
     return found
+
+
+def fetch_base(base: str | Path, *, on_progress: OnProgress | None = None) -> Weights:
+    """The weights of `base` as `locate` finds them, except that a base which stands in for another
+    is no reason not to fetch the other: `multilingual` is fetched although `multilingual-q4` is here.
+    """
+    known = known_bases().get(str(base))
+    return (
+        _known(known, True, on_progress, content_with_fallback=False)
+        if known
+        else locate(base, on_progress=on_progress)
+    )
+
+
+def on_this_machine(base: Base) -> Weights | None:
+    """The weights of a known base if they are here and whole; no network, no other base in its place."""
+    return _here(base, [])
 
 
 def _locate(base: str | Path, fetch: bool, on_progress: OnProgress | None) -> Weights:
@@ -83,12 +100,12 @@ def _locate(base: str | Path, fetch: bool, on_progress: OnProgress | None) -> We
     )
 
 
-def _known(base: Base, fetch: bool, on_progress: OnProgress | None) -> Weights:
+def _known(base: Base, fetch: bool, on_progress: OnProgress | None, *, content_with_fallback: bool = True) -> Weights:
     tried: list[str] = []
     if found := _here(base, tried):
         return found
-    fallback = known_bases()[base.fallback] if base.fallback else None
-    if fallback and (found := _here(fallback, tried)):
+    fallback = known_bases().get(base.fallback or "")
+    if fallback and content_with_fallback and (found := _here(fallback, tried)):
         return found
     if not fetch:
         raise _not_found(base.name, tried, f"Fetch it with: fewfit bases fetch {base.name}")
@@ -96,17 +113,15 @@ def _known(base: Base, fetch: bool, on_progress: OnProgress | None) -> Weights:
         try:
             folder = hub.download(base, on_progress)
         except BaseNotFoundError as error:
-            tried.append(f"Hugging Face Hub: {error}")
+            tried.append(f"the Hugging Face Hub: {error}")
         else:
+            discard(base_folder(base.name))  # if it is there, it is damaged, and was to be looked into first
             return _checked(base, folder, "the Hugging Face Hub")
     if base.package:
-        target = base_folder(base.name)
         try:
-            assemble(target, base.files, lambda folder: write_from_package(base, folder, on_progress))
+            return _from_package(base, on_progress)
         except BaseNotFoundError as error:
-            tried.append(f"offline package: {error}")
-        else:
-            return _checked(base, target, "an offline package")
+            tried.append(f"the offline package: {error}")
     if fallback:
         try:
             return _known(fallback, fetch, on_progress)
@@ -120,19 +135,39 @@ def _known(base: Base, fetch: bool, on_progress: OnProgress | None) -> Weights:
     )
 
 
+def _from_package(base: Base, on_progress: OnProgress | None) -> Weights:
+    target = base_folder(base.name)
+
+    def tell_waiting() -> None:
+        if on_progress:
+            on_progress(FetchProgress(base.name, "Waiting for another process that is fetching it"))
+
+    try:
+        assemble(target, base.files, lambda folder: write_from_package(base, folder, on_progress), tell_waiting)
+    except OSError as error:
+        raise BaseError(
+            f"The weights of base {base.name!r} cannot be written to {target}: {error}. Make room or rights "
+            f"for {base.size_mb} MB there (three times that while it is assembled), or set FEWFIT_CACHE to "
+            "another folder."
+        ) from error
+    return _checked(base, target, "an offline package")
+
+
 def _here(base: Base, tried: list[str]) -> Weights | None:
     """The weights if they are on this machine; otherwise one line about each place goes to `tried`."""
     places = [(base_folder(base.name), "fewfit's cache")]
-    if base.hub_id and (snapshot := hub.cached(base.hub_id, base.revision)):
-        places.append((snapshot, "the Hugging Face cache"))
+    if base.hub_id:
+        places += [(folder, "the Hugging Face cache") for folder in hub.cached_snapshots(base)]
     for folder, what in places:
         if not folder.is_dir():
-            tried.append(f"{what}: nothing at {folder}")
+            tried.append(f"{what}: there is no {folder}")
         elif wrong := faults(folder, base.files):
-            _log.warning("%s is damaged and not used: %s", folder, "; ".join(wrong))
-            tried.append(f"{what}: {folder} is incomplete or damaged ({'; '.join(wrong)}); it can be deleted")
+            _log.info("%s is not used: %s", folder, "; ".join(wrong))
+            tried.append(f"{what}: {folder} is incomplete or damaged ({'; '.join(wrong)}); delete it")
         else:
             return _weights_of(base, folder, what)
+    if base.hub_id and len(places) == 1:
+        tried.append(f"the Hugging Face cache: {base.hub_id} is not in it")
     return None
 
 
@@ -172,7 +207,7 @@ def _from_hub(repo: str, revision: str | None, fetch: bool, on_progress: OnProgr
     try:
         snapshot = hub.download_any(repo, revision, on_progress)
     except BaseNotFoundError as error:
-        tried.append(f"Hugging Face Hub: {error}")
+        tried.append(f"the Hugging Face Hub: {error}")
         raise _not_found(
             repo,
             tried,
@@ -201,16 +236,12 @@ def _files_that_matter(folder: Path) -> list[str]:
     if not weights:
         pickled = sorted(path.name for path in folder.glob("*.bin"))
         has = f"only {', '.join(pickled)}, and pickled weights are not read" if pickled else "no weights"
-        raise BaseError(
-            f"{folder} has {has}; expected model.safetensors. Convert the model to safetensors first."
-        )
+        raise BaseError(f"{folder} has {has}; expected model.safetensors. Convert the model to safetensors first.")
     matter = [*weights, folder / "config.json"]
     optional = ("tokenizer.json", "modules.json", "sentence_bert_config.json", "model.safetensors.index.json")
     matter += [folder / name for name in optional if (folder / name).is_file()]
     if not (folder / "tokenizer.json").is_file():
-        matter += [
-            path for path in folder.iterdir() if path.suffix in (".model", ".txt") or "token" in path.name
-        ]
+        matter += [path for path in folder.iterdir() if path.suffix in (".model", ".txt") or "token" in path.name]
     for module in folder.iterdir():
         if module.is_dir() and re.match(r"\d+_", module.name):
             matter += [p for p in module.iterdir() if p.name in ("config.json", "model.safetensors")]
@@ -220,6 +251,5 @@ def _files_that_matter(folder: Path) -> list[str]:
 def _not_found(name: str, tried: list[str], advice: str) -> BaseNotFoundError:
     lines = "\n".join(f"  {number}. {line}" for number, line in enumerate(tried, 1))
     return BaseNotFoundError(
-        f"The weights of base {name!r} could not be found (cache folder: {cache_folder()}). "
-        f"Tried:\n{lines}\n{advice}"
+        f"The weights of base {name!r} could not be found (cache folder: {cache_folder()}). Tried:\n{lines}\n{advice}"
     )

@@ -28,9 +28,7 @@ def encoder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 def load_toy(architecture: Architecture, folder: Path, **options: Any) -> Encoder:
-    return Encoder.load(
-        write_toy_base(folder / architecture, architecture, layers=LAYERS, **options), device="cpu"
-    )
+    return Encoder.load(write_toy_base(folder / architecture, architecture, layers=LAYERS, **options), device="cpu")
 
 
 def batch(encoder: Encoder, texts: list[str] = TEXTS) -> tuple[Tensor, Tensor]:
@@ -122,10 +120,8 @@ def test_training_a_tail_leaves_the_trunk_and_other_tails_alone(encoder: Encoder
     tail.train()
     target = torch.zeros(len(TEXTS), encoder.config.hidden_size)
     target[:, 0] = 1.0
-    torch.nn.functional.mse_loss(tail(hidden, mask), target).backward()
-    untouched = [
-        name for name, value in tail.named_parameters() if value.grad is None or not value.grad.any()
-    ]
+    torch.autograd.backward(torch.nn.functional.mse_loss(tail(hidden, mask), target))
+    untouched = [name for name, value in tail.named_parameters() if value.grad is None or not value.grad.any()]
     # A key's bias shifts every score of a query alike, so that softmax takes it out again.
     assert all("key" in name or ".k." in name or "k_lin" in name for name in untouched), untouched
     optimizer.step()
@@ -168,7 +164,7 @@ def test_bf16_autocast_stays_close_and_gives_gradients(encoder: Encoder, attenti
         rough = tail(trunk(ids, mask), mask)
     assert rough.dtype == torch.float32
     assert torch.nn.functional.cosine_similarity(exact, rough).min() > 0.99
-    rough.sum().backward()
+    torch.autograd.backward(rough.sum())
     assert all(p.grad is None or p.grad.isfinite().all() for p in tail.parameters())
 
 
