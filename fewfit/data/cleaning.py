@@ -7,7 +7,7 @@ from typing import Final
 
 TAG: Final = re.compile(r"<!--|</?[a-zA-Z][a-zA-Z0-9:-]*(?:[\s/][^<>]*)?>")
 ENTITY: Final = re.compile(r"&(?:[a-zA-Z][a-zA-Z0-9]{1,30}|#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6});")
-URL: Final = re.compile(r"\b(?:https?://|www\.)[^\s<>\"'\])]+", re.IGNORECASE)
+URL: Final = re.compile(r"\b(?:https?://|www\.)[^\s<>\"']*[^\s<>\"'.,;:!?)\]]", re.IGNORECASE)
 # [words](address): the words stay.
 _MARKDOWN_LINK: Final = re.compile(r"!?\[([^\[\]]*)\]\((?:https?://|www\.)[^\s()]*\)", re.IGNORECASE)
 _NAME: Final = re.compile(r"</?([a-zA-Z][a-zA-Z0-9:-]*)")

@@ -120,8 +120,6 @@ def _split(cell: str, reading: LabelReading) -> object:
 def _name(item: object, row: int, problems: Problems, *, numbers: bool) -> str | None:
     if isinstance(item, str):
         name = item.strip()
-        if name != item:
-            problems.add("label_whitespace", row, quoted(item))
         if not name:
             problems.add("empty_label", row)
         elif "\0" in name:
@@ -129,6 +127,8 @@ def _name(item: object, row: int, problems: Problems, *, numbers: bool) -> str |
         elif has_lone_surrogate(name):
             problems.add("bad_unicode", row, "in the label")
         else:
+            if name != item:
+                problems.add("label_whitespace", row, quoted(item))
             return name
         return None
     if item is None:

@@ -49,7 +49,8 @@ def stratified_folds(texts: Sequence[str], targets: Targets, *, n_folds: int, se
     """Splits into `n_folds` parts of about the same size and the same shares of labels.
 
     Returns the sorted positions (from 0) of each part; together they are all positions. Copies of a text are
-    in the same part, so there are fewer parts where there are fewer different texts.
+    in the same part, so there are fewer parts where there are fewer different texts, and none where there is
+    but one.
     """
     if n_folds < 2:
         raise InputError(f"n_folds is {n_folds}; expected at least 2.")
@@ -58,6 +59,8 @@ def stratified_folds(texts: Sequence[str], targets: Targets, *, n_folds: int, se
     labels = [(target,) if isinstance(target, str) else tuple(target) for target in targets]
     groups = _groups(texts, labels, seed)
     n_folds = min(n_folds, len(groups))
+    if n_folds < 2:
+        return []
     totals = Counter(label for group in groups for label in group.labels)
     wish = [{label: count / n_folds for label, count in totals.items()} for _ in range(n_folds)]
     parts = _distribute(groups, wish, [len(groups) / n_folds] * n_folds)

@@ -61,7 +61,10 @@ def find_columns(table: Table, text_column: str | None, label_column: str | None
     label = _find(table, label_column, LABEL_NAMES, text_column)
     if len(table.columns) == 2:
         # Of two columns, the one that is known tells what the other is.
-        text, label = text or _other(table, label), label or _other(table, text)
+        text, label = (
+            _other(table, label) if text is None and text_column is None else text,
+            _other(table, text) if label is None and label_column is None else label,
+        )
     if text is not None and text == label:
         problems.add_error("missing_column", f"Column {text!r} cannot be both text and label.")
         return None

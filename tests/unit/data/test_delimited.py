@@ -1,0 +1,83 @@
+import csv
+import io
+import time
+
+import pytest
+
+from fewfit.data import delimited, read_dataset
+
+
+@pytest.mark.parametrize(
+    ("data", "rows", "texts"),
+    [
+        # A stray quote loses its own row, not the rest of the file.
+        (b'text,label\n"never closed,a\nfine,a\nalso fine,b\n', (2,), ["fine", "also fine"]),
+        (b'text,label\nfine,a\n"open,a\nmiddle,b\n"closed",b\n', (3,), ["fine", "middle", "closed"]),
+        (b'text,label\n"a"b,c\nfine,a\n', (2,), ["fine"]),
+        # A quote inside an unquoted field is an ordinary character.
+        (b'text,label\n5" disk,a\nsaid "no",b\n', (), ['5" disk', 'said "no"']),
+        (b'text,label\n"she said ""no""",a\n', (), ['she said "no"']),
+    ],
+)
+def test_broken_quoting_is_reported_where_the_quote_opens(data: bytes, rows: tuple[int, ...], texts: list[str]) -> None:
+    dataset, report = read_dataset(data)
+
+    assert dataset.texts == texts
+    assert [finding.rows for finding in report if finding.code == "broken_quoting"] == ([rows] if rows else [])
+
+
+def test_a_text_longer_than_the_csv_module_reads_by_default_is_read() -> None:
+    text = "long " * 100_000
+    dataset, report = read_dataset(f"text,label\n{text},a\n".encode())
+
+    assert dataset.texts == [text]
+    assert report.ok
+
+
+def test_a_quote_that_swallows_very_much_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = b"".join(b"some words to make it long enough %d,a\n" % number for number in range(20_000))
+    before = csv.field_size_limit(200_000)
+    monkeypatch.setattr(delimited, "FIELD_LIMIT", 200_000)
+    try:
+        dataset, report = read_dataset(b'text,label\nfine,a\n"open,a\n' + rows)
+    finally:
+        csv.field_size_limit(before)
+
+    assert report.errors[0].rows == (3,)
+    assert "not closed within 200,000 characters" in report.errors[0].message
+    assert len(dataset) == 20_001
+
+
+def test_a_file_full_of_quotes_takes_linear_time() -> None:
+    line = b'"a""\n'
+    small, large = line * 4_000, line * 16_000
+    started = time.perf_counter()
+    read_dataset(b"text,label\n" + small)
+    first = time.perf_counter() - started
+    read_dataset(b"text,label\n" + large)
+
+    assert time.perf_counter() - started < first * 40 + 5
+
+
+def test_rows_are_numbered_by_line_over_blank_lines_and_texts_of_several_lines() -> None:
+    dataset, _ = read_dataset(b'text,label\n\n"a\r\n\r\nb",x\n\nc,y\n')
+
+    assert [example.row for example in dataset.examples] == [3, 7]
+
+
+def test_a_row_of_empty_cells_is_a_row_without_text() -> None:
+    dataset, report = read_dataset(b"text,label\na,x\n,\n")
+
+    assert len(dataset) == 1
+    assert report.codes == ("empty_text",)
+
+
+def test_what_the_csv_module_writes_is_read_back() -> None:
+    texts = ["a\nb", 'with "quotes"', "comma, semicolon; tab\t", " spaces ", "\r\n", "日本語"]
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer).writerows([("text", "label"), *((text, "x") for text in texts)])
+
+    dataset, report = read_dataset(buffer.getvalue().encode())
+
+    assert dataset.texts == [text for text in texts if text.strip()]
+    assert report.codes == ("empty_text",)

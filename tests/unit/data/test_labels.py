@@ -1,0 +1,84 @@
+import pytest
+
+from fewfit.data import Kind, read_dataset
+
+
+def csv_of(*labels: str) -> bytes:
+    return ("text,label\n" + "".join(f'text {n},"{label}"\n' for n, label in enumerate(labels))).encode()
+
+
+@pytest.mark.parametrize(
+    ("labels", "separator"),
+    [
+        (["crime|drama", "drama", "war", "crime|war"], "|"),
+        (["crime|drama", "war|drama", "crime|war"], "|"),
+        (["crime; drama", "drama", "war", "crime; war", "crime", ""], ";"),
+        (["crime,drama", "drama", "war", "crime,war", "war,drama", "crime"], ","),
+        # A comma in the name of a label is no separator ...
+        (["Sales, EU", "Sales, US", "Support, EU", "Support, US"], None),
+        (["Cards, lost", "Cards", "Transfers"], None),
+        (["Terms; conditions", "Other"], None),
+        # ... and neither is a bar that shares nothing.
+        (["a|b", "c", "d"], None),
+        (["billing", "delivery"], None),
+    ],
+)
+def test_a_separator_is_found_where_cells_share_labels(labels: list[str], separator: str | None) -> None:
+    dataset, report = read_dataset(csv_of(*labels))
+
+    assert dataset.read_as is not None
+    assert dataset.read_as.label_separator == separator
+    assert dataset.kind == ("multi" if separator else "single")
+    assert ("label_separator_found" in report.codes) == (separator is not None)
+
+
+def test_a_given_separator_splits_and_empty_cells_have_no_labels() -> None:
+    dataset, report = read_dataset(csv_of("a + b", "", "b"), label_separator="+")
+
+    assert dataset.targets == [["a", "b"], [], ["b"]]
+    assert report.codes == ("label_whitespace",)
+
+
+def test_kind_single_keeps_the_cell_whole() -> None:
+    dataset, _ = read_dataset(csv_of("crime|drama", "drama", "crime"), kind="single")
+
+    assert dataset.targets == ["crime|drama", "drama", "crime"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [(["a;b", "c"], [["a", "b"], ["c"]]), (["a", "b"], [["a"], ["b"]]), (["a", ""], [["a"], []])],
+)
+def test_kind_multi_takes_the_separator_that_occurs(labels: list[str], expected: list[list[str]]) -> None:
+    dataset, report = read_dataset(csv_of(*labels), kind="multi")
+
+    assert dataset.targets == expected
+    assert len(report) == 0
+
+
+@pytest.mark.parametrize("cells", [("['a', 'b']", "[]"), ('[""a"", ""b""]', "[]"), ("['a','b']", "")])
+def test_lists_written_into_cells_are_read(cells: tuple[str, ...]) -> None:
+    dataset, report = read_dataset(csv_of(*cells))
+
+    assert dataset.targets == [["a", "b"], []]
+    assert len(report) == 0
+
+
+def test_a_cell_that_only_looks_like_a_list_is_a_label() -> None:
+    dataset, _ = read_dataset(csv_of("[urgent]", "[later]"))
+
+    assert dataset.targets == ["[urgent]", "[later]"]
+
+
+def test_white_space_around_labels_is_removed_and_mentioned() -> None:
+    dataset, report = read_dataset(csv_of("billing", " billing", "billing\t"))
+
+    assert dataset.targets == ["billing"] * 3
+    assert [(finding.code, finding.rows) for finding in report] == [("label_whitespace", (3, 4))]
+
+
+@pytest.mark.parametrize("kind", ["single", "multi"])
+def test_the_kind_can_be_given_for_an_empty_set(kind: Kind) -> None:
+    dataset, _ = read_dataset(b"text,label\n", kind=kind)
+
+    assert dataset.kind == kind

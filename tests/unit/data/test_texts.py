@@ -1,0 +1,120 @@
+import io
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fewfit.data import Report, read_texts
+from fewfit.errors import DataError, InputError
+
+
+def texts(data: bytes, name: str | None = None, **given: str) -> list[tuple[str, int]]:
+    return [(row.text, row.row) for row in read_texts(data, name=name, **given)]  # type: ignore[arg-type]
+
+
+def test_plain_text_is_one_text_a_line_and_empty_lines_are_left_out() -> None:
+    data = '\ufeffwhere is it?\r\n\r\n  \r\nquotes "stay", commas too\r\n'.encode()
+
+    assert texts(data, "new.txt") == [("where is it?", 1), ('quotes "stay", commas too', 4)]
+    assert texts(data) == texts(data, "new.txt")
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "expected"),
+    [
+        (b"id,text\n1,hello\n2,bye\n", "a.csv", [("hello", 2), ("bye", 3)]),
+        (b"text,label\nhello,x\n", "a.csv", [("hello", 2)]),
+        (b"text\nhello\n", "a.csv", [("hello", 2)]),
+        (b"hello\nbye\n", "a.csv", [("hello", 1), ("bye", 2)]),
+        (b"hello,x\nbye,y\n", "a.csv", [("hello", 1), ("bye", 2)]),
+        (b"id\ttext\n1\thello, you\n", "a.tsv", [("hello, you", 2)]),
+        (b'{"text": "hello"}\n{"text": ""}\n{"text": "bye"}\n', "a.jsonl", [("hello", 1), ("bye", 3)]),
+        (b'{"text": "hello"}\n', None, [("hello", 1)]),
+        (b"", "a.txt", []),
+    ],
+)
+def test_other_formats_are_found(data: bytes, name: str | None, expected: list[tuple[str, int]]) -> None:
+    assert texts(data, name) == expected
+
+
+def test_a_column_can_be_given() -> None:
+    assert texts(b"a;b\n1;hello\n", "a.csv", text_column="b") == [("hello", 2)]
+
+
+def test_a_file_and_a_stream_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "new.txt"
+    path.write_bytes(b"hello\n")
+
+    assert [row.text for row in read_texts(path)] == ["hello"]
+    assert [row.text for row in read_texts(io.BytesIO(b"hello\n"))] == ["hello"]
+
+
+class Endless(io.RawIOBase):
+    """A pipe that never ends and counts what was taken from it."""
+
+    def __init__(self, line: bytes) -> None:
+        self.line = line
+        self.taken = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        buffer[: len(self.line)] = self.line
+        self.taken += 1
+        return len(self.line)
+
+
+@pytest.mark.parametrize("line", [b"hello\n", b'{"text": "hello"}\n'])
+def test_texts_come_before_the_stream_ends(line: bytes) -> None:
+    source = Endless(line)
+
+    rows = list(itertools.islice(read_texts(io.BufferedReader(source)), 3))
+
+    assert [row.text for row in rows] == ["hello"] * 3
+    assert source.taken <= 6
+
+
+def test_the_first_malformed_row_stops_after_the_texts_before_it() -> None:
+    found: list[str] = []
+
+    def collect(rows: Iterator[object]) -> None:
+        found.extend(str(row) for row in rows)
+
+    with pytest.raises(DataError, match=r"row 2 \(byte 0xE9"):
+        collect(row.text for row in read_texts(b"fine\ncaf\xe9\nalso fine\n"))
+    assert found == ["fine"]
+
+
+def test_with_a_report_malformed_rows_are_left_out() -> None:
+    reports: list[Report] = []
+
+    rows = list(read_texts(b'{"text": "fine"}\n{"text": 5}\noops\n', name="a.jsonl", on_report=reports.append))
+
+    assert [row.text for row in rows] == ["fine"]
+    assert [(finding.code, finding.severity, finding.rows) for finding in reports[0]] == [
+        ("wrong_type", "warning", (2,)),
+        ("bad_json", "warning", (3,)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "words"),
+    [
+        (b"PK\x03\x04 zipped", "a.txt", "Excel"),
+        (b"PK\x03\x04 zipped", "a.csv", "Excel"),
+        (b"a,b,c\n1,2,3\n", "a.csv", "No column is called 'text'"),
+        (b"", "a.csv", "empty"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_an_error(data: bytes, name: str, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        texts(data, name)
+    with pytest.raises(DataError, match=words):
+        list(read_texts(data, name=name, on_report=lambda report: None))
+
+
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="There is no file"):
+        list(read_texts(tmp_path / "none.txt"))
