@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import Final
@@ -124,13 +124,11 @@ def _alike_share(examples: Sequence[Example]) -> float:
     if len(texts) < _ALIKE_EXAMPLES:
         return 0.0
     compared = sorted(texts, key=_digest)[:_COMPARED]
-    words = [Counter(_WORD.findall(text)) for text in compared]
+    words = [frozenset(_WORD.findall(text)) for text in compared]
     alike = set[int]()
     for (a, first), (b, second) in combinations(enumerate(words), 2):
-        if a in alike and b in alike:
-            continue
-        total = (first | second).total()
-        if total and (first & second).total() / total >= _ALIKE:
+        shared = len(first & second)
+        if shared and shared >= _ALIKE * (len(first) + len(second) - shared):
             alike.update((a, b))
     return len(alike) / len(compared)
 
