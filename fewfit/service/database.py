@@ -1,0 +1,142 @@
+"""The database: SQLite in write-ahead mode, or PostgreSQL by URL, brought to the newest schema."""
+
+import logging
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from filelock import FileLock
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.orm import Session
+
+from fewfit.service.errors import StoreError
+
+logger = logging.getLogger(__name__)
+
+_BUSY_TIMEOUT_S = 30.0
+# Any fixed number: two servers that start on one PostgreSQL migrate one after the other.
+_MIGRATION_LOCK = 7_446_350
+
+
+class Database:
+    """Sessions on the store.
+
+    `reading()` gives a snapshot; `writing()` commits at its end, or rolls back where an error leaves it.
+    On SQLite a writer takes the write lock at once (BEGIN IMMEDIATE): a transaction that first reads and
+    then writes would be refused as soon as another one has written in between.
+    """
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self._folder = folder
+        self._engine = _create_engine(url, folder)
+        self._writer = self._engine.execution_options(fewfit_writes=True)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the database is a file of this machine."""
+        return self._engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session that only reads."""
+        with Session(self._engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A session that is committed at the end."""
+        with Session(self._writer, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def migrate(self) -> None:
+        """Brings the schema up to date. Raises StoreError where the database cannot be reached or is newer."""
+        script = ScriptDirectory(str(Path(__file__).parent / "migrations"))
+        head = script.get_current_head()
+        try:
+            with self._migration_lock() as connection:
+                current = MigrationContext.configure(connection).get_current_revision()
+                if current == head:
+                    return
+                known = {revision.revision for revision in script.walk_revisions()}
+                if current is not None and current not in known:
+                    raise StoreError(
+                        f"The database has schema {current}, which this fewfit does not know: a newer fewfit made it. "
+                        "Start the newer one, or give another data folder."
+                    )
+                config = Config()
+                config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+                logger.info("Database schema brought from %s to %s", current, head)
+        except OperationalError as error:
+            shown = self._engine.url.render_as_string(hide_password=True)
+            raise StoreError(f"The database {shown} cannot be used: {error.orig}. Check that it runs.") from error
+
+    def check(self) -> None:
+        """Asks the database something. Raises StoreError where it does not answer."""
+        try:
+            with self.reading() as session:
+                session.execute(text("SELECT 1"))
+        except OperationalError as error:
+            raise StoreError(f"The database does not answer: {error.orig}") from error
+
+    def close(self) -> None:
+        """Closes all connections."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _migration_lock(self) -> Iterator[Connection]:
+        if self.is_sqlite:
+            with FileLock(self._folder / "migration.lock"), self._writer.begin() as connection:
+                yield connection
+            return
+        with self._engine.begin() as connection:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+            yield connection
+
+
+def _create_engine(url: str, folder: Path) -> Engine:
+    if not url:
+        engine = create_engine(f"sqlite+pysqlite:///{folder / 'fewfit.db'}", pool_size=16, max_overflow=48)
+        _prepare_sqlite(engine)
+        return engine
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise StoreError(
+            f"database_url cannot be read: {error} Expected postgresql://user:password@host/name."
+        ) from None
+    if parsed.get_backend_name() == "postgres" or parsed.drivername in ("postgresql", "postgres"):
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.get_backend_name() != "postgresql":
+        raise StoreError(
+            f"database_url names a {parsed.get_backend_name()} database; expected postgresql://... "
+            "(leave it empty for SQLite in the data folder)."
+        )
+    return create_engine(parsed, pool_size=16, max_overflow=48, pool_pre_ping=True)
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def connected(connection: sqlite3.Connection, record: object) -> None:
+        # The driver would otherwise begin transactions by itself, and too late.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {int(_BUSY_TIMEOUT_S * 1000)}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        # An accepted upload survives a power cut, not only a crash of the process.
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def began(connection: Connection) -> None:
+        writes: Any = connection.get_execution_options().get("fewfit_writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

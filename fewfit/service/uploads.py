@@ -1,0 +1,77 @@
+"""Receiving a file: hashed while it is written, in constant memory, whole or not at all."""
+
+import hashlib
+import uuid
+from pathlib import Path
+
+from fewfit.service.database import Database
+from fewfit.service.errors import LimitError
+from fewfit.service.failpoints import fail_point
+from fewfit.service.files import CHUNK_BYTES, FileStore
+from fewfit.service.records import StoredFile
+from fewfit.service.references import register
+
+
+class Upload:
+    """A file being received. Write chunks as they come, then `finish` or `abort`."""
+
+    def __init__(
+        self,
+        database: Database,
+        files: FileStore,
+        organization_id: str,
+        *,
+        limit_bytes: int,
+        filename: str | None = None,
+    ) -> None:
+        self._database = database
+        self._files = files
+        self._organization_id = organization_id
+        self._limit_bytes = limit_bytes
+        self._filename = filename
+        self._stream, self._path = files.new_file()
+        self._hash = hashlib.sha256()
+        self._done = False
+        self.size_bytes = 0
+
+    def write(self, chunk: bytes) -> None:
+        """Adds bytes. Raises LimitError beyond the largest size that is allowed; then nothing is kept."""
+        self.size_bytes += len(chunk)
+        if self.size_bytes > self._limit_bytes:
+            self.abort()
+            raise LimitError(
+                f"The upload has more than {self._limit_bytes:,} bytes, which is the most that is allowed. "
+                "Split the dataset, or delete others."
+            )
+        self._hash.update(chunk)
+        self._stream.write(chunk)
+
+    def finish(self) -> StoredFile:
+        """Makes the file whole and durable. It is deleted again unless something takes it within an hour."""
+        self._stream.close()
+        self._done = True
+        file = StoredFile(self._hash.hexdigest(), self.size_bytes, self._filename, upload_id=uuid.uuid4().hex)
+        fail_point("upload.received")
+        with self._database.writing() as session:
+            register(session, file, self._organization_id)
+        fail_point("upload.registered")
+        self._files.take(self._path, file.sha256)
+        fail_point("upload.stored")
+        return file
+
+    def abort(self) -> None:
+        """Drops what was received; does nothing after `finish`."""
+        if self._done:
+            return
+        self._done = True
+        self._stream.close()
+        self._path.unlink(missing_ok=True)
+
+
+def store_file(database: Database, files: FileStore, organization_id: str, path: Path, filename: str) -> StoredFile:
+    """Puts a file of this machine into the store, as an upload that is to be claimed."""
+    upload = Upload(database, files, organization_id, limit_bytes=2**63, filename=filename)
+    with path.open("rb") as source:
+        while chunk := source.read(CHUNK_BYTES):
+            upload.write(chunk)
+    return upload.finish()
