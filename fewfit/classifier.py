@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from fewfit.artifact import Artifact, BaseReference, Manifest, read_artifact, write_artifact
-from fewfit.data import clean_text, read_dataset, validate
+from fewfit.data import Report, clean_text, read_dataset, validate
+from fewfit.decision import Decision
 from fewfit.errors import ArtifactError, InputError, MissingExtraError, NotFittedError
 from fewfit.serving.runtime import Runtime
 from fewfit.version import __version__
@@ -75,31 +76,33 @@ class Classifier:
         *,
         on_event: "EventSink | None" = None,
         cancel: threading.Event | None = None,
+        report: Report | None = None,
     ) -> Self:
         """Fine-tunes on labelled texts and returns the classifier itself.
 
         `on_event` is called with an `Event` as work goes on; setting `cancel` from another thread ends it
         with Cancelled, and the classifier stays as it was. What is doubtful in the data is logged and kept
         in `warnings_`. Raises DataError with everything that is wrong, by row, where data cannot be used;
-        fewer than 2 labels or no texts at all are refused, smaller things are warned about.
+        fewer than 2 labels or no texts at all are refused, smaller things are warned about. Who has checked
+        the data already, in its own rows, hands in the `report`: it is kept, and nothing is checked again.
         """
         training = _training()
         names, indicator = _label_names(labels)
         rows = _text_rows(texts)
         if len(rows) != len(names):
             raise InputError(f"There are {len(rows):,} texts and {len(names):,} labels; expected one label a text.")
-        dataset, report = read_dataset((rows, names))
-        report.raise_for_errors()
+        dataset, found = read_dataset((rows, names))
+        found.raise_for_errors()
         targets = training.Targets.from_labels(dataset.targets, known=_known(indicator, labels))
         encoder = self._encoder()
         max_length = encoder.config.max_length if self.max_length is None else self.max_length
         read = [clean_text(text) for text in dataset.texts] if self.clean else dataset.texts
-        report = report.merge(
-            validate(dataset, requirements=_lenient(), count_tokens=encoder.tokenizer.count, max_tokens=max_length)
-        )
+        if report is None:
+            count = encoder.tokenizer.count
+            report = found.merge(validate(dataset, requirements=_lenient(), count_tokens=count, max_tokens=max_length))
+            for finding in report.warnings:
+                logger.warning("%s", finding.message)
         report.raise_for_errors()
-        for finding in report.warnings:
-            logger.warning("%s", finding.message)
         settings = self.settings or training.TrainingSettings.for_effort(self.effort)
         progress = training.Progress(on_event, cancel)
         trained = training.train(
@@ -212,6 +215,11 @@ class Classifier:
     def manifest_(self) -> Manifest:
         """Everything that is known about the model: labels, base, settings, metrics."""
         return self._fitted().manifest
+
+    @property
+    def decision_(self) -> Decision:
+        """What makes answers of confidences: head, calibration, thresholds."""
+        return self._fitted().decision
 
     # Keeping ------------------------------------------------------------------------------------
 
