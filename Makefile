@@ -27,7 +27,7 @@ bases: $(STAMP) ## fetch the weights that the demo and the tests use (once)
 	@$(BIN)/fewfit bases fetch english-small
 
 demo: bases ## fine-tune on the examples that come with fewfit and classify unseen texts
-	@$(BIN)/python -m fewfit.samples.demo
+	@$(BIN)/python -m fewfit.demo
 
 test: check unit bases ## every check and every test
 	@$(BIN)/python -m pytest tests/integration tests/acceptance tests/perf
