@@ -185,7 +185,7 @@ _BASES = (
         tail_layers=_E5_TAIL_LAYERS,
         size_mb=253,
         files={
-            "config.json": "85cf6be03e2aa68913442ccbd70dc620a7466d2f77bbdedcbbbc59ab32c49e4c",
+            "config.json": "9e2be74a9e60f71619b349b7594d089ccc0e51e4da974a46185f8eabe37aa14b",
             "model.safetensors": "ff77438e182cb60ca16987381c51689ba4bb650ce560a434a0681e2f3b40b2b3",
             "modules.json": "21ddb3037a55ebf4549eb5c1dc44c3f28f10b56ec7f1335c92fd90e5b30d88ac",
             "1_Pooling/config.json": "f9d44c6bac92c9ef7c2a5e58be5bbeadd8cee8f117f412a1c7a72c1adfe8ce28",

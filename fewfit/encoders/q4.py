@@ -96,6 +96,7 @@ def write_folder(image: bytes, folder: Path) -> None:
         "num_hidden_layers": header.layers,
         "pad_token_id": 0,
         "position_embedding_type": "absolute",
+        "torch_dtype": "float32",  # of the model in memory: half precision is slow on a CPU
         "type_vocab_size": header.types,
         "vocab_size": header.vocabulary,
     }

@@ -20,6 +20,8 @@ _PROBE = "a"
 class Tokenizer:
     """Turns texts into the ids that a base reads: prefix first, special tokens around.
 
+    White space at either end of a text counts for nothing.
+
     >>> tokenizer = Tokenizer.load(locate("english-small"))  # doctest: +SKIP
     >>> tokenizer.encode(["hello world"])  # doctest: +SKIP
     [[101, 7592, 2088, 102]]
@@ -105,7 +107,8 @@ class Tokenizer:
         for row, text in enumerate(texts):
             _check(row, text)
         prefix = self.config.prefix
-        whole = [prefix + text for text in texts] if prefix else list(texts)
+        # To some tokenizers a space at the end is a token.
+        whole = [(prefix + text).strip() for text in texts]
         if self.threads == 1:
             # encode() stays on this thread; encode_batch() starts a pool of its own.
             return [self._tokenizer.encode(text, add_special_tokens=False).ids for text in whole]

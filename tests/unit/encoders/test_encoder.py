@@ -27,7 +27,8 @@ def test_embeddings_are_those_of_sentence_transformers(
 ) -> None:
     folder = write_toy_base(tmp_path / "base", architecture, layers=2, prefix="query: ", **options)  # type: ignore[arg-type]
     encoder = Encoder.load(folder, device="cpu")
-    expected = SentenceTransformer(str(folder), device="cpu").encode(TEXTS)
+    read = [f"query: {text}".strip() for text in TEXTS]
+    expected = SentenceTransformer(str(folder), device="cpu").encode(read, prompt="")
     np.testing.assert_allclose(encoder.embed(TEXTS), expected, atol=3e-6)
     assert encoder.config.embedding_size == expected.shape[1]
 

@@ -43,6 +43,11 @@ def test_the_prefix_stands_before_every_text(prefixed: Tokenizer) -> None:
     assert plain.encode(["film"]) == [whole]
 
 
+def test_white_space_at_the_ends_counts_for_nothing(tokenizer: Tokenizer, prefixed: Tokenizer) -> None:
+    assert tokenizer.encode([" film\n", "\u3000film ", " \t"]) == tokenizer.encode(["film", "film", ""])
+    assert prefixed.encode(["film \n", " "]) == prefixed.encode(["film", ""])
+
+
 def test_cutting_the_end_keeps_the_beginning_and_the_special_tokens(tokenizer: Tokenizer) -> None:
     (whole,) = tokenizer._content_ids([LONG])
     (cut,) = tokenizer.encode([LONG], max_length=20)
