@@ -99,11 +99,14 @@ class OpenedFile:
 
 @dataclass(frozen=True)
 class DatasetOptions:
-    """What a user may say about an upload."""
+    """What a user may say about an upload. A column that is None is found; `label_separator` is for CSV."""
 
     keep_original_file: bool = False
     skip_malformed_input: bool = False
     csv_delimiter: str | None = None
+    label_separator: str | None = None
+    text_column: str | None = "text"
+    label_column: str | None = "label"
 
 
 @dataclass(frozen=True)
@@ -130,14 +133,14 @@ class LabelMetric:
 
 @dataclass(frozen=True)
 class DatasetMetrics:
-    """What validation counted."""
+    """What validation counted. Tokens are not counted where the base's tokenizer is not on the machine."""
 
     total_examples: int
     train_examples: int
     train_size_bytes: int
     eval_examples: int
     eval_size_bytes: int
-    trainable_token_count: int
+    trainable_token_count: int | None
     labels: tuple[LabelMetric, ...]
 
 

@@ -1,0 +1,472 @@
+"""Fine-tuned models: a stable id over versions, of which one is promoted and answers."""
+
+import math
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, cast
+
+from sqlalchemy import and_, delete, func, or_, select
+from sqlalchemy.orm import Session
+
+from fewfit.data import Kind
+from fewfit.errors import InputError
+from fewfit.service.bases import Bases
+from fewfit.service.database import Database
+from fewfit.service.datasets import dataset_owner, find_dataset
+from fewfit.service.errors import NotFoundError, NotReadyError
+from fewfit.service.failpoints import fail_point
+from fewfit.service.jobs import Jobs
+from fewfit.service.names import check_name, model_uuid
+from fewfit.service.paging import newest_first, page_size, read_moment, read_token, write_token
+from fewfit.service.records import (
+    DATASET_TYPES,
+    BaseInfo,
+    Caller,
+    DatasetType,
+    Hyperparameters,
+    Model,
+    ModelEvent,
+    ModelStatus,
+    ModelVersion,
+    Page,
+    StepMetrics,
+    TrainingProgress,
+)
+from fewfit.service.references import Owner, copy_references, release
+from fewfit.service.tables import DatasetRow, ModelEventRow, ModelRow, StepMetricsRow, VersionRow, utc_now
+
+_LONGEST_NAME = 200
+
+
+@dataclass(frozen=True)
+class ReadyVersion:
+    """What classification needs to know of a model."""
+
+    model_id: str
+    number: int
+    base: str
+    organization_id: str
+
+
+class Models:
+    """Fine-tuned models and their versions. Ids are accepted with and without `-ft`."""
+
+    def __init__(self, database: Database, jobs: Jobs, bases: Bases) -> None:
+        self._database = database
+        self._jobs = jobs
+        self._bases = bases
+
+    def create(
+        self,
+        caller: Caller,
+        *,
+        name: str,
+        dataset_id: str,
+        base_name: str = "",
+        hyperparameters: Hyperparameters | None = None,
+    ) -> Model:
+        """Makes a model and queues its training (scope train). Raises BusyError when too much is queued."""
+        caller.require("train")
+        hyperparameters = hyperparameters or Hyperparameters()
+        check_hyperparameters(hyperparameters)
+        now = utc_now()
+        row = ModelRow(
+            id=str(uuid.uuid4()),
+            name=check_name(name, "name of a model", longest=_LONGEST_NAME),
+            organization_id=caller.organization_id,
+            creator_id=caller.owner_id,
+            kind="single",
+            base_name=check_name(base_name, "name of the base", longest=200) if base_name.strip() else "",
+            base=self._bases.resolve(base_name.strip()),
+            hyperparameters=_given(hyperparameters),
+            promoted_version=None,
+            previous_version=None,
+            created_at=now,
+            updated_at=now,
+            last_used_at=None,
+        )
+        with self._database.writing() as session:
+            dataset = _trainable(find_dataset(session, caller.organization_id, dataset_id))
+            row.kind = DATASET_TYPES[cast(DatasetType, dataset.type)]
+            session.add(row)
+            session.flush()
+            version = self._queue(session, row, dataset, 1, hyperparameters, caller, promote=True)
+        fail_point("model.created")
+        return _model(row, [version])
+
+    def retrain(
+        self,
+        caller: Caller,
+        model_id: str,
+        *,
+        dataset_id: str | None = None,
+        hyperparameters: Hyperparameters | None = None,
+        promote: bool = False,
+    ) -> ModelVersion:
+        """Queues a new version (scope train), on the same dataset and settings unless told otherwise.
+
+        With `promote` it answers as soon as it is ready, else when it is promoted.
+        """
+        caller.require("train")
+        if hyperparameters is not None:
+            check_hyperparameters(hyperparameters)
+        with self._database.writing() as session:
+            row = find_model(session, caller.organization_id, model_id, lock=True)
+            newest = _versions(session, row.id)[0]
+            dataset = _trainable(find_dataset(session, caller.organization_id, dataset_id or newest.dataset_id))
+            kind = DATASET_TYPES[cast(DatasetType, dataset.type)]
+            if kind != row.kind:
+                raise InputError(f"The model is {row.kind}-label and the dataset {dataset.id} is {kind}-label.")
+            hyperparameters = hyperparameters or Hyperparameters(**newest.hyperparameters)
+            version = self._queue(session, row, dataset, newest.number + 1, hyperparameters, caller, promote=promote)
+        return _version(row, version)
+
+    def get(self, caller: Caller, model_id: str) -> Model:
+        """A model (scope read)."""
+        caller.require("read")
+        with self._database.reading() as session:
+            row = find_model(session, caller.organization_id, model_id)
+            return _model(row, _versions(session, row.id))
+
+    def list(self, caller: Caller, *, page_size: int = 0, page_token: str = "", order_by: str = "") -> Page[Model]:
+        """Models (scope read), newest first unless `order_by` is "created_at"; page_size 0 is 50."""
+        caller.require("read")
+        size, descending = _size(page_size), newest_first(order_by)
+        own = ModelRow.organization_id == caller.organization_id
+        statement = select(ModelRow).where(own)
+        if page_token:
+            created, last_id = read_token(page_token, (str, str))
+            moment = read_moment(created, page_token)
+            if descending:
+                after = or_(ModelRow.created_at < moment, and_(ModelRow.created_at == moment, ModelRow.id < last_id))
+            else:
+                after = or_(ModelRow.created_at > moment, and_(ModelRow.created_at == moment, ModelRow.id > last_id))
+            statement = statement.where(after)
+        columns = (ModelRow.created_at, ModelRow.id)
+        statement = statement.order_by(*(column.desc() if descending else column for column in columns))
+        with self._database.reading() as session:
+            rows = list(session.scalars(statement.limit(size + 1)))
+            total = session.scalar(select(func.count()).select_from(ModelRow).where(own)) or 0
+            versions: dict[str, list[VersionRow]] = {row.id: [] for row in rows}
+            for version in session.scalars(
+                select(VersionRow).where(VersionRow.model_id.in_(versions)).order_by(VersionRow.number.desc())
+            ):
+                versions[version.model_id].append(version)
+        shown = rows[:size]
+        more = len(rows) > size
+        token = write_token(shown[-1].created_at.isoformat(), shown[-1].id) if more else ""
+        return Page(tuple(_model(row, versions[row.id]) for row in shown), token, total)
+
+    def rename(self, caller: Caller, model_id: str, name: str) -> Model:
+        """Gives a model another name (scope train)."""
+        caller.require("train")
+        name = check_name(name, "name of a model", longest=_LONGEST_NAME)
+        with self._database.writing() as session:
+            row = find_model(session, caller.organization_id, model_id, lock=True)
+            row.name, row.updated_at = name, utc_now()
+            return _model(row, _versions(session, row.id))
+
+    def delete(self, caller: Caller, model_id: str) -> None:
+        """Deletes a model with its versions, events and figures, and cancels its jobs (scope train)."""
+        caller.require("train")
+        with self._database.writing() as session:
+            row = find_model(session, caller.organization_id, model_id, lock=True)
+            self._jobs.cancel(session, row.id)
+            for version in _versions(session, row.id):
+                release(session, version_owner(row, version.number))
+            for table in (StepMetricsRow, ModelEventRow, VersionRow):
+                session.execute(delete(table).where(table.model_id == row.id))
+            session.delete(row)
+            self._jobs.enqueue(session, "clean_up", row.organization_id, row.id)
+
+    def events(
+        self, caller: Caller, model_id: str, *, page_size: int = 0, page_token: str = "", order_by: str = ""
+    ) -> Page[ModelEvent]:
+        """What happened to a model (scope read), newest first unless `order_by` is "created_at"."""
+        caller.require("read")
+        size, descending = _size(page_size), newest_first(order_by)
+        with self._database.reading() as session:
+            row = find_model(session, caller.organization_id, model_id)
+            own = ModelEventRow.model_id == row.id
+            statement = select(ModelEventRow).where(own)
+            if page_token:
+                (last_id,) = read_token(page_token, (int,))
+                statement = statement.where(ModelEventRow.id < last_id if descending else ModelEventRow.id > last_id)
+            order = ModelEventRow.id.desc() if descending else ModelEventRow.id
+            rows = list(session.scalars(statement.order_by(order).limit(size + 1)))
+            total = session.scalar(select(func.count()).select_from(ModelEventRow).where(own)) or 0
+        token = write_token(rows[size - 1].id) if len(rows) > size else ""
+        events = (ModelEvent(cast(ModelStatus, row.status), row.created_at, row.user_id) for row in rows[:size])
+        return Page(tuple(events), token, total)
+
+    def step_metrics(
+        self, caller: Caller, model_id: str, *, page_size: int = 0, page_token: str = "", version: int | None = None
+    ) -> Page[StepMetrics]:
+        """Figures on held-out texts (scope read), highest step first; of the version that answers by default."""
+        caller.require("read")
+        size = _size(page_size)
+        with self._database.reading() as session:
+            row, current = self._find_version(session, caller, model_id, version)
+            own = and_(StepMetricsRow.model_id == row.id, StepMetricsRow.version == current.number)
+            statement = select(StepMetricsRow).where(own)
+            if page_token:
+                (last_step,) = read_token(page_token, (int,))
+                statement = statement.where(StepMetricsRow.step_number < last_step)
+            rows = list(session.scalars(statement.order_by(StepMetricsRow.step_number.desc()).limit(size + 1)))
+            total = session.scalar(select(func.count()).select_from(StepMetricsRow).where(own)) or 0
+        token = write_token(rows[size - 1].step_number) if len(rows) > size else ""
+        return Page(tuple(StepMetrics(r.step_number, r.metrics, r.created_at) for r in rows[:size]), token, total)
+
+    def progress(self, caller: Caller, model_id: str, version: int | None = None) -> TrainingProgress | None:
+        """Where training of the newest version stands (scope read); None while it is queued."""
+        caller.require("read")
+        with self._database.reading() as session:
+            row = find_model(session, caller.organization_id, model_id)
+            versions = _versions(session, row.id)
+            found = versions[0] if version is None else _numbered(versions, version)
+        values = found.progress
+        if values is None:
+            return None
+        return TrainingProgress(
+            stage=values["stage"],
+            step=values["step"],
+            total_steps=values["total_steps"],
+            elapsed_s=values["elapsed_s"],
+            remaining_s=values["remaining_s"],
+            losses=tuple((int(step), float(loss)) for step, loss in values["losses"]),
+        )
+
+    def report(self, caller: Caller, model_id: str, version: int | None = None) -> Mapping[str, object]:
+        """The quality report of a version (scope read), as JSON types; of the one that answers by default."""
+        caller.require("read")
+        with self._database.reading() as session:
+            _, found = self._find_version(session, caller, model_id, version)
+        return found.report
+
+    def versions(self, caller: Caller, model_id: str) -> tuple[ModelVersion, ...]:
+        """All versions (scope read), newest first."""
+        caller.require("read")
+        with self._database.reading() as session:
+            row = find_model(session, caller.organization_id, model_id)
+            return tuple(_version(row, version) for version in _versions(session, row.id))
+
+    def promote(self, caller: Caller, model_id: str, version: int) -> Model:
+        """Lets a ready version answer (scope train). Raises NotReadyError for one that is not."""
+        caller.require("train")
+        with self._database.writing() as session:
+            row = find_model(session, caller.organization_id, model_id, lock=True)
+            versions = _versions(session, row.id)
+            found = _numbered(versions, version)
+            if found.status != "ready":
+                raise NotReadyError(f"Version {version} is {found.status}; only a ready one can answer.")
+            promote_version(row, version)
+            return _model(row, versions)
+
+    def rollback(self, caller: Caller, model_id: str) -> Model:
+        """Lets the version that answered before answer again (scope train)."""
+        caller.require("train")
+        with self._database.writing() as session:
+            row = find_model(session, caller.organization_id, model_id, lock=True)
+            if row.previous_version is None:
+                raise InputError("No other version of this model has answered before; promote one instead.")
+            promote_version(row, row.previous_version)
+            return _model(row, _versions(session, row.id))
+
+    def bases(self) -> tuple[BaseInfo, ...]:
+        """The bases that models can be trained on, the default one first."""
+        return self._bases.infos()
+
+    def ready_version(self, organization_id: str, model_id: str) -> ReadyVersion:
+        """The version that answers. Raises NotFoundError, or NotReadyError with what the model is doing."""
+        with self._database.reading() as session:
+            row = find_model(session, organization_id, model_id)
+            if row.promoted_version is not None:
+                return ReadyVersion(row.id, row.promoted_version, row.base, row.organization_id)
+            newest = _versions(session, row.id)[0]
+        if newest.status == "failed":
+            raise NotReadyError(f"Training of the model {row.id} failed: {newest.error} Train it again.")
+        raise NotReadyError(f"The model {row.id} is not ready yet: it is {_DOING[newest.status]}. Try again later.")
+
+    def touch(self, model_id: str) -> None:
+        """Notes that a model was used."""
+        with self._database.writing() as session:
+            row = session.get(ModelRow, model_id)
+            if row is not None:
+                row.last_used_at = utc_now()
+
+    def _find_version(
+        self, session: Session, caller: Caller, model_id: str, number: int | None
+    ) -> tuple[ModelRow, VersionRow]:
+        row = find_model(session, caller.organization_id, model_id)
+        versions = _versions(session, row.id)
+        return row, (_current(row, versions) if number is None else _numbered(versions, number))
+
+    def _queue(
+        self,
+        session: Session,
+        row: ModelRow,
+        dataset: DatasetRow,
+        number: int,
+        hyperparameters: Hyperparameters,
+        caller: Caller,
+        *,
+        promote: bool,
+    ) -> VersionRow:
+        """Adds a version and the job that trains it, which takes its own hold of the dataset's files."""
+        now = utc_now()
+        version = VersionRow(
+            model_id=row.id,
+            number=number,
+            status="queued",
+            dataset_id=dataset.id,
+            hyperparameters=_given(hyperparameters),
+            promote=promote,
+            error=None,
+            labels=[],
+            warnings=[],
+            metrics={},
+            base_metrics={},
+            report={},
+            progress=None,
+            size_bytes=0,
+            created_at=now,
+            updated_at=now,
+            completed_at=None,
+        )
+        session.add(version)
+        session.flush()
+        add_event(session, row.id, number, "queued", user_id=caller.owner_id)
+        job_id = self._jobs.enqueue(session, "train", row.organization_id, row.id, {"version": number})
+        job = Owner("job", job_id, row.organization_id)
+        copy_references(session, dataset_owner(dataset), job, roles=("train", "eval"))
+        row.updated_at = now
+        return version
+
+
+_DOING = {"queued": "waiting to be trained", "finetuning": "being trained", "deploying": "being made ready"}
+
+
+def version_owner(row: ModelRow, number: int) -> Owner:
+    """A version as an owner of files."""
+    return Owner("version", f"{row.id}:{number}", row.organization_id)
+
+
+def find_model(session: Session, organization_id: str, model_id: str, *, lock: bool = False) -> ModelRow:
+    """A model of an organisation. Raises NotFoundError."""
+    key = model_uuid(model_id)
+    row = None
+    if key is not None:
+        statement = select(ModelRow).where(ModelRow.id == key, ModelRow.organization_id == organization_id)
+        row = session.scalar(statement.with_for_update() if lock else statement)
+    if row is None:
+        raise NotFoundError(f"There is no model {model_id!r}.")
+    return row
+
+
+def add_event(session: Session, model_id: str, number: int, status: ModelStatus, *, user_id: str = "") -> None:
+    """Notes that a model's status has changed."""
+    session.add(ModelEventRow(model_id=model_id, version=number, status=status, user_id=user_id, created_at=utc_now()))
+
+
+def promote_version(row: ModelRow, number: int) -> None:
+    """Lets a version answer."""
+    if row.promoted_version != number:
+        row.previous_version, row.promoted_version = row.promoted_version, number
+    row.updated_at = utc_now()
+
+
+def check_hyperparameters(values: Hyperparameters) -> None:
+    """Raises InputError for values that make no sense at all."""
+    least: dict[str, float] = {
+        "train_epochs": 1,
+        "train_batch_size": 1,
+        "early_stopping_patience": 0,
+        "early_stopping_threshold": 0,
+        "lora_alpha": 0,
+        "lora_rank": 0,
+    }
+    for name, value in asdict(values).items():
+        if isinstance(value, int | float) and not math.isfinite(value):
+            raise InputError(f"{name} is {value}; expected a finite number.")
+        if name in least and value is not None and value < least[name]:
+            raise InputError(f"{name} is {value}; expected at least {least[name]}.")
+    if values.learning_rate is not None and values.learning_rate <= 0:
+        raise InputError(f"learning_rate is {values.learning_rate}; expected a number above 0.")
+
+
+def _size(wanted: int) -> int:
+    return page_size(wanted)
+
+
+def _given(values: Hyperparameters) -> dict[str, Any]:
+    return {name: value for name, value in asdict(values).items() if value is not None}
+
+
+def _trainable(row: DatasetRow) -> DatasetRow:
+    if row.status == "failed":
+        raise InputError(f"The dataset {row.id} failed validation: {row.error} Upload a corrected one.")
+    if row.status != "validated":
+        raise InputError(f"The dataset {row.id} is still being validated ({row.status}). Wait until it is validated.")
+    return row
+
+
+def _versions(session: Session, model_id: str) -> list[VersionRow]:
+    """Versions of a model, newest first; there is always one."""
+    return list(
+        session.scalars(select(VersionRow).where(VersionRow.model_id == model_id).order_by(VersionRow.number.desc()))
+    )
+
+
+def _numbered(versions: Sequence[VersionRow], number: int) -> VersionRow:
+    for version in versions:
+        if version.number == number:
+            return version
+    raise NotFoundError(f"There is no version {number}; the newest is {versions[0].number}.")
+
+
+def _current(row: ModelRow, versions: Sequence[VersionRow]) -> VersionRow:
+    """The version that answers; before there is one, the newest."""
+    return versions[0] if row.promoted_version is None else _numbered(versions, row.promoted_version)
+
+
+def _model(row: ModelRow, versions: Sequence[VersionRow]) -> Model:
+    current = _current(row, versions)
+    return Model(
+        id=row.id,
+        name=row.name,
+        organization_id=row.organization_id,
+        creator_id=row.creator_id,
+        kind=cast(Kind, row.kind),
+        status=cast(ModelStatus, current.status),
+        dataset_id=current.dataset_id,
+        base_name=row.base_name,
+        base=row.base,
+        hyperparameters=Hyperparameters(**current.hyperparameters),
+        created_at=row.created_at,
+        updated_at=max(row.updated_at, current.updated_at),
+        completed_at=current.completed_at,
+        last_used_at=row.last_used_at,
+        error=current.error,
+        labels=tuple(current.labels),
+        promoted_version=row.promoted_version,
+    )
+
+
+def _version(row: ModelRow, version: VersionRow) -> ModelVersion:
+    return ModelVersion(
+        model_id=row.id,
+        number=version.number,
+        status=cast(ModelStatus, version.status),
+        dataset_id=version.dataset_id,
+        promoted=row.promoted_version == version.number,
+        created_at=version.created_at,
+        updated_at=version.updated_at,
+        completed_at=version.completed_at,
+        error=version.error,
+        labels=tuple(version.labels),
+        warnings=tuple(version.warnings),
+        metrics=version.metrics,
+        base_metrics=version.base_metrics,
+        size_bytes=version.size_bytes,
+    )
