@@ -1,0 +1,1 @@
+"""What the measuring commands share: tasks, jobs, peers' environments, metrics, results, tables."""

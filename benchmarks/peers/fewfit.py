@@ -1,0 +1,59 @@
+"""fewfit through its public interface, in the project's own environment."""
+
+import dataclasses
+import time
+from typing import Any, get_args
+
+import numpy as np
+import torch
+
+from benchmarks.peers.protocol import Clock, Job, Prediction, Reply, serve
+from fewfit import Classifier
+from fewfit.training import Effort, TrainingSettings
+
+_KNOBS = {field.name for field in dataclasses.fields(TrainingSettings)}
+
+
+def fewfit(job: Job) -> Reply:
+    """Fits a Classifier; settings are its parameters (`effort`, `max_length`, `clean`) and any training knob."""
+    settings = job.only("effort", "max_length", "clean", *sorted(_KNOBS))
+    torch.set_num_threads(job.threads)
+    clock = Clock()
+    classifier = Classifier(job.base, seed=job.seed, device="cpu", **_parameters(settings))
+    with clock.running():
+        if job.kind == "multi":
+            classifier.fit(job.texts, job.targets)
+        else:
+            classifier.fit(job.texts, [target[0] for target in job.targets])
+    columns = [str(label) for label in classifier.classes_]
+    predictions = {}
+    for language, texts in job.tests.items():
+        start = time.perf_counter()
+        answers = classifier.predict(texts)
+        predict_s = time.perf_counter() - start
+        labels = [[answer] if isinstance(answer, str) else list(answer) for answer in answers]
+        predictions[language] = Prediction(labels, _probabilities(classifier, texts), predict_s)
+    manifest = classifier.manifest_
+    notes = {"tuned": manifest.tuned, "steps": manifest.training.get("steps"), "metrics": manifest.metrics}
+    return Reply(columns, predictions, clock.wall_s, clock.cpu_s, notes)
+
+
+def _parameters(settings: dict[str, Any]) -> dict[str, Any]:
+    """The constructor's arguments: training knobs are put into TrainingSettings, on top of the effort's."""
+    parameters = {name: value for name, value in settings.items() if name not in _KNOBS}
+    knobs = {name: value for name, value in settings.items() if name in _KNOBS}
+    if knobs:
+        effort: Effort = parameters.pop("effort", "balanced")
+        if effort not in get_args(Effort):
+            raise ValueError(f"effort={effort!r}; expected one of {', '.join(get_args(Effort))}")
+        parameters["settings"] = dataclasses.replace(TrainingSettings.for_effort(effort), **knobs)
+    return parameters
+
+
+def _probabilities(classifier: Classifier, texts: list[str]) -> list[list[float]]:
+    rows: list[list[float]] = np.asarray(classifier.predict_proba(texts)).tolist()
+    return rows
+
+
+if __name__ == "__main__":
+    serve(fewfit, ("fewfit", "numpy", "scikit-learn", "tokenizers", "torch", "transformers"))
