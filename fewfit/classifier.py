@@ -194,7 +194,8 @@ class Classifier:
         metrics = training.score(targets, confidences, artifact.decision.matrix(confidences))
         before = artifact.frozen.probabilities(self._embed(rows, self._frozen_runtime()))
         frozen = training.score(targets, before, artifact.frozen.matrix(before))
-        return training.Evaluation(metrics, frozen)
+        report: Evaluation = training.Evaluation(metrics, frozen)
+        return report
 
     def score(self, texts: Iterable[str], labels: Labels) -> float:
         """Share of texts whose answer is right (multilabel: in every label), as scikit-learn has it."""

@@ -36,7 +36,8 @@ def test_pair_weights_are_the_overlap_of_label_sets() -> None:
 @pytest.mark.parametrize("targets", [SINGLE, MULTI], ids=["single", "multi"])
 def test_cosine_loss_equals_a_slow_loop(embeddings: torch.Tensor, targets: torch.Tensor) -> None:
     weights = pair_weights(targets)
-    together, apart = [], []
+    together: list[float] = []
+    apart: list[float] = []
     for i in range(9):
         for j in range(9):
             if i != j:
