@@ -14,11 +14,17 @@ from fewfit.data.dataset import Dataset, Example, Kind, ReadAs
 from fewfit.data.keys import text_key
 from fewfit.data.language import LanguageMix, language_mix
 from fewfit.data.reading import FileFormat, read_dataset
-from fewfit.data.repairs import drop_duplicates, drop_rare_labels, merge_label_variants, rename_labels
+from fewfit.data.repairs import (
+    drop_duplicates,
+    drop_rare_labels,
+    keep_known_labels,
+    merge_label_variants,
+    rename_labels,
+)
 from fewfit.data.report import Finding, Report, Severity
 from fewfit.data.splits import stratified_folds, stratified_split
 from fewfit.data.texts import TextRow, read_texts
-from fewfit.data.validation import Requirements, validate
+from fewfit.data.validation import Requirements, check_leakage, validate
 from fewfit.data.writing import write_dataset
 
 __all__ = [
@@ -34,9 +40,11 @@ __all__ = [
     "Requirements",
     "Severity",
     "TextRow",
+    "check_leakage",
     "clean_text",
     "drop_duplicates",
     "drop_rare_labels",
+    "keep_known_labels",
     "language_mix",
     "merge_label_variants",
     "read_dataset",

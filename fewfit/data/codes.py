@@ -37,12 +37,15 @@ FINDING_CODES: Final[dict[str, str]] = {
     "rare_label": "A label has fewer examples than are needed.",
     "rare_label_dropped": "A label with too few examples was taken out.",
     "label_on_every_row": "A label is on every row, so there is nothing to learn about it.",
+    "unknown_label": "Rows have labels that the model does not know.",
     # Examples
     "no_examples": "There is no example to learn from.",
     "few_examples": "There are fewer examples in all than are needed.",
     "duplicate_text": "The same text is there more than once.",
     "conflicting_labels": "The same text has different labels.",
+    "leaked_text": "The same text is in the training and in the evaluation data.",
     "truncated_text": "A text is longer than the encoder reads; the rest is cut.",
+    "length_unchecked": "The lengths of the texts were not looked at.",
     "base_language": "The base does not fit the languages of the texts.",
     "language_unchecked": "The languages of the texts were not looked at.",
     # Advice

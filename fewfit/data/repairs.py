@@ -1,11 +1,11 @@
 """Puts right what a report has found."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from fewfit.data.dataset import Dataset, Example
 from fewfit.data.keys import label_key
-from fewfit.data.report import Finding, Report, counted, listed, quoted
+from fewfit.data.report import Finding, Report, counted, listed, quoted, row_list
 
 
 def drop_duplicates(dataset: Dataset) -> Dataset:
@@ -45,6 +45,27 @@ def drop_rare_labels(dataset: Dataset, minimum: int) -> tuple[Dataset, Report]:
         rows=tuple(gone),
         labels=tuple(rare),
         suggestion="Add examples to have the label back.",
+    )
+    return dataset.with_examples(kept), Report((finding,))
+
+
+def keep_known_labels(dataset: Dataset, known: Sequence[str]) -> tuple[Dataset, Report]:
+    """Without rows that have a label which is not among the `known` ones, and a report of what went."""
+    names = set(known)
+    kept = [example for example in dataset.examples if names.issuperset(example.labels)]
+    if len(kept) == len(dataset):
+        return dataset, Report()
+    gone = [example for example in dataset.examples if not names.issuperset(example.labels)]
+    unknown = sorted({label for example in gone for label in example.labels} - names)
+    rows = [example.row for example in gone]
+    finding = Finding(
+        "unknown_label",
+        "warning",
+        f"{counted(len(gone), 'row')} with a label that the model does not know ({listed(map(quoted, unknown))}) left "
+        f"out: {row_list(rows)}.",
+        rows=tuple(rows),
+        labels=tuple(unknown),
+        suggestion=f"The model knows {listed(map(quoted, known))}.",
     )
     return dataset.with_examples(kept), Report((finding,))
 

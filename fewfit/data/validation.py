@@ -65,6 +65,24 @@ def validate(
     return Report(tuple(finding for check in checks for finding in check))
 
 
+def check_leakage(training: Dataset, evaluation: Dataset) -> Report:
+    """Texts of the evaluation data that are in the training data too, which makes the figures too good."""
+    known = {text_key(example.text) for example in training.examples}
+    leaked = [example for example in evaluation.examples if text_key(example.text) in known]
+    if not leaked:
+        return Report()
+    rows = [example.row for example in leaked]
+    finding = Finding(
+        "leaked_text",
+        "warning",
+        f"{counted(len(leaked), 'text')} of the {len(evaluation):,} to evaluate on in the training data too: "
+        f"{row_list(rows)}. The figures come out better than they are.",
+        rows=tuple(rows),
+        suggestion="Remove them from one of the files.",
+    )
+    return Report((finding,))
+
+
 def _check_amounts(dataset: Dataset, requirements: Requirements) -> Iterator[Finding]:
     severity: Severity = "error" if requirements.strict else "warning"
     counts = dataset.label_counts

@@ -3,6 +3,7 @@ from fewfit.data import (
     Example,
     drop_duplicates,
     drop_rare_labels,
+    keep_known_labels,
     merge_label_variants,
     rename_labels,
 )
@@ -59,3 +60,13 @@ def test_variants_are_joined_under_the_most_frequent_spelling() -> None:
     merged = merge_label_variants(multi(("Lost Card",), ("Lost Card",), ("lost card", "x"), ("LostCard",)))
 
     assert merged.label_counts == {"Lost Card": 4, "x": 1}
+
+
+def test_rows_with_unknown_labels_are_left_out_with_a_warning() -> None:
+    kept, report = keep_known_labels(multi(("a",), ("a", "new"), (), ("other",)), ["a", "b"])
+
+    assert kept.rows == [1, 3]
+    assert [(finding.code, finding.rows, finding.labels) for finding in report] == [
+        ("unknown_label", (2, 4), ("new", "other"))
+    ]
+    assert keep_known_labels(kept, ["a"])[1].findings == ()

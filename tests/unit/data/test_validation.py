@@ -2,7 +2,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from fewfit.data import Dataset, Example, Finding, Report, Requirements, validate
+from fewfit.data import Dataset, Example, Finding, Report, Requirements, check_leakage, validate
 
 LENIENT = Requirements(strict=False)
 WORDS = ("card", "parcel", "invoice", "login", "refund", "plan", "order", "app", "bank", "form", "agent", "price")
@@ -193,3 +193,10 @@ def test_shuffling_the_rows_changes_nothing() -> None:
     shuffled = data.with_examples(sorted(data.examples, key=lambda example: example.text[::-1]))
 
     assert validate(shuffled, requirements=LENIENT) == validate(data, requirements=LENIENT)
+
+
+def test_texts_in_both_files_are_reported_by_their_rows_in_the_evaluation_data() -> None:
+    report = check_leakage(single(("Card lost", "a"), ("x", "b")), single(("y", "a"), ("card  lost", "b")))
+
+    assert finding(report, "leaked_text").rows == (3,)
+    assert check_leakage(single(("x", "a")), single(("y", "a"))) == Report()

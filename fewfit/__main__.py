@@ -1,0 +1,5 @@
+"""`python -m fewfit` is the command `fewfit`."""
+
+from fewfit.cli import main
+
+main()

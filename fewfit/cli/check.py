@@ -1,0 +1,140 @@
+"""`fewfit check`: everything that is wrong or doubtful in labelled texts, and advice."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fewfit.cli.app import app
+from fewfit.cli.base import Reader, open_base, open_base_here
+from fewfit.cli.console import say, show_findings, show_json, show_log
+from fewfit.cli.data import DataOptions, cleaned, describe, read
+from fewfit.cli.options import (
+    Clean,
+    Delimiter,
+    FileFormatOption,
+    Json,
+    KindOption,
+    LabelColumn,
+    LabelSeparator,
+    MaxLength,
+    SkipMalformed,
+    TextColumn,
+)
+from fewfit.data import (
+    Dataset,
+    Finding,
+    Report,
+    Requirements,
+    drop_duplicates,
+    language_mix,
+    validate,
+    write_dataset,
+)
+from fewfit.data.report import counted
+from fewfit.errors import DataError, MissingExtraError
+
+_REQUIREMENTS = Requirements()
+
+
+@app.command()
+def check(
+    data: Annotated[Path, typer.Argument(help="Labelled texts: CSV, TSV, JSONL or Parquet.", show_default=False)],
+    base: Annotated[
+        str | None,
+        typer.Option(
+            "--base",
+            "-b",
+            help="The base that is to be trained on: whether it fits the languages, and which texts it would cut. "
+            "If left out, the one that fits the languages, if it is on this machine.",
+        ),
+    ] = None,
+    clean: Clean = False,
+    max_length: MaxLength = None,
+    min_examples: Annotated[
+        int, typer.Option("--min-examples", metavar="N", min=2, help="Examples that are needed in all.")
+    ] = _REQUIREMENTS.min_examples,
+    min_per_label: Annotated[
+        int, typer.Option("--min-per-label", metavar="N", min=1, help="Examples that each label needs.")
+    ] = _REQUIREMENTS.min_examples_per_label,
+    write: Annotated[
+        Path | None,
+        typer.Option(
+            "--write",
+            metavar="FILE",
+            help="Write the rows that are in order, without duplicates, to a CSV or JSONL file.",
+            rich_help_panel="Output",
+        ),
+    ] = None,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    delimiter: Delimiter = None,
+    label_separator: LabelSeparator = None,
+    kind: KindOption = None,
+    file_format: FileFormatOption = None,
+    skip_malformed: SkipMalformed = False,
+    as_json: Json = False,
+) -> None:
+    """Check labelled texts: all errors, warnings and advice, with row numbers.
+
+    Ends with exit code 3 where there are errors. Too few examples are errors here, and warnings for
+    'fewfit train'. docs/data.md explains every finding.
+
+    **Example:** `fewfit check tickets.csv`
+    """
+    show_log(quiet=False)
+    options = DataOptions(text_column, label_column, delimiter, label_separator, kind, file_format, skip_malformed)
+    dataset, report = read(data, options)
+    if dataset.examples or report.ok:
+        report = report.merge(
+            _validate(dataset, base, clean, max_length, Requirements(min_examples, min_per_label, strict=True))
+        )
+    if write is not None:
+        kept = drop_duplicates(dataset)
+        write_dataset(kept, write)
+        say(f"{counted(len(kept), 'example')} written to {write}.", style="dim")
+    if as_json:
+        show_json({"data": str(data), "kind": dataset.kind, "n_examples": len(dataset),
+                   "label_counts": dataset.label_counts, **report.to_dict()})  # fmt: skip
+    else:
+        say(describe(dataset), style="dim")
+        show_findings(report)
+    if not report.ok:
+        errors = counted(len(report.errors), "error")
+        raise DataError(f"{dataset.source} has {errors}; put that right before training on it.")
+    if not as_json:
+        say(f"{dataset.source} can be trained on.", style="green")
+
+
+def _validate(
+    dataset: Dataset, base: str | None, clean: bool, max_length: int | None, requirements: Requirements
+) -> Report:
+    checked = cleaned(dataset) if clean else dataset
+    reader = _reader(checked, base, max_length)
+    report = validate(
+        checked,
+        requirements=requirements,
+        count_tokens=reader.tokenizer.count if reader else None,
+        max_tokens=reader.max_length if reader else None,
+        # Without --base the advice is which one fits, not whether the one does that was only taken to count.
+        base=reader.weights.name if reader and base else None,
+    )
+    if reader is not None:
+        return report
+    unchecked = Finding(
+        "length_unchecked",
+        "advice",
+        "The lengths of the texts were not looked at, as the base is not on this machine.",
+        suggestion="Give --base NAME; it is fetched.",
+    )
+    return report.merge(Report((unchecked,)))
+
+
+def _reader(dataset: Dataset, base: str | None, max_length: int | None) -> Reader | None:
+    if base is not None:
+        return open_base(base, max_length, quiet=False)
+    try:
+        fitting = language_mix(dataset.texts).base
+    except MissingExtraError:
+        fitting = "multilingual"
+    return open_base_here(fitting, max_length)

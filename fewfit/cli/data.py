@@ -1,0 +1,67 @@
+"""Reads the data of a command and says what was found."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from fewfit.cli.console import say
+from fewfit.cli.options import character
+from fewfit.data import Dataset, Example, Kind, Report, clean_text, read_dataset
+from fewfit.data.report import counted, listed
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """What was said about a file with labelled texts."""
+
+    text_column: str | None = None
+    label_column: str | None = None
+    delimiter: str | None = None
+    label_separator: str | None = None
+    kind: Kind | None = None
+    file_format: Literal["csv", "tsv", "jsonl", "parquet"] | None = None
+    skip_malformed: bool = False
+
+
+def read(path: Path, options: DataOptions, *, kind: Kind | None = None) -> tuple[Dataset, Report]:
+    """The labelled texts of a file; `kind` is that of the model, if there is one already."""
+    # A model for single labels stays one, but several labels in a cell may be separated as the user says.
+    kind = kind or options.kind
+    return read_dataset(
+        path,
+        file_format=options.file_format,
+        text_column=options.text_column,
+        label_column=options.label_column,
+        delimiter=character(options.delimiter),
+        label_separator=options.label_separator,
+        kind=kind,
+        skip_malformed=options.skip_malformed,
+    )
+
+
+def say_what_was_read(dataset: Dataset) -> None:
+    """One line on how a file was understood."""
+    say(describe(dataset), style="dim")
+
+
+def describe(dataset: Dataset) -> str:
+    """How a file was understood: rows, kind, labels, columns."""
+    how = dataset.read_as
+    kind = "one label a text" if dataset.kind == "single" else "multilabel"
+    labels = listed(dataset.label_names, shown=8)
+    text = f"{dataset.source}: {counted(len(dataset), 'example')}, {kind}; {counted(len(dataset.label_names), 'label')}"
+    text += f" ({labels})" if labels else ""
+    if how is None:
+        return text + "."
+    if how.header and (how.text_column, how.label_column) != ("text", "label"):
+        text += f"; texts in column {how.text_column!r}, labels in {how.label_column!r}"
+    if how.delimiter not in (None, ","):
+        text += f"; columns separated by {how.delimiter!r}"
+    if how.label_separator:
+        text += f"; labels by {how.label_separator!r}"
+    return text + "."
+
+
+def cleaned(dataset: Dataset) -> Dataset:
+    """The data set as it is read with --clean."""
+    return dataset.with_examples(Example(clean_text(e.text), e.labels, e.row) for e in dataset.examples)

@@ -1,0 +1,59 @@
+"""`fewfit info`: what a saved model is."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from fewfit.artifact import Manifest, read_manifest
+from fewfit.cli.app import app
+from fewfit.cli.console import show, show_json
+from fewfit.cli.options import Json
+from fewfit.cli.results import metrics_table, out_of_fold
+from fewfit.data.report import listed
+
+
+@app.command()
+def info(
+    model: Annotated[Path, typer.Argument(help="A model folder, as 'fewfit train' makes it.", show_default=False)],
+    as_json: Json = False,
+) -> None:
+    """Show what a saved model is: labels, base, training, figures, warnings.
+
+    **Example:** `fewfit info tickets-model/`
+    """
+    manifest = read_manifest(model)
+    if as_json:
+        show_json({"model": str(model), **asdict(manifest)})
+        return
+    show(_about(model, manifest))
+    evaluation = manifest.metrics.get("evaluation")
+    if evaluation:
+        title = f"On {evaluation['n_texts']} texts not trained on"
+        show(metrics_table(title, manifest.kind, evaluation["metrics"], evaluation["frozen"]))
+    elif figures := out_of_fold(manifest.metrics):
+        show(metrics_table("On parts of the data held out in turn", manifest.kind, *figures))
+
+
+def _about(model: Path, manifest: Manifest) -> Table:
+    base, training = manifest.base, manifest.training
+    table = Table(title=str(model), title_justify="left", title_style="bold", show_header=False)
+    table.add_column(style="dim")
+    table.add_column()
+    rows = {
+        "kind": "one label a text" if manifest.kind == "single" else "multilabel",
+        "labels": f"{len(manifest.labels)}: {listed(manifest.labels, shown=20)}",
+        "base": f"{base.name} ({base.digest[:12]}), from {base.source}",
+        "tuned": f"the upper {base.tail_layers} of {base.n_layers} layers" if manifest.tuned else "the head alone",
+        "reads": f"{manifest.max_length} tokens" + (", without markup and URLs" if manifest.clean else ""),
+        "trained on": f"{training.get('n_texts', '?')} texts, seed {training.get('seed', '?')}, "
+        f"in {training.get('elapsed_s', 0):.0f} s",
+        "made": f"{manifest.created_at} by fewfit {manifest.fewfit_version}",
+        "warnings": "\n".join(manifest.warnings) or "none",
+    }
+    for name, value in rows.items():
+        table.add_row(name, escape(value))
+    return table

@@ -1,0 +1,193 @@
+"""`fewfit train`: from a file of labelled texts to a saved model."""
+
+import os
+import time
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from fewfit.artifact import MANIFEST_FILE
+from fewfit.classifier import Classifier
+from fewfit.cli.app import app
+from fewfit.cli.base import Reader, base_argument, open_base
+from fewfit.cli.console import say, say_findings, show, show_json, show_log, training_progress
+from fewfit.cli.data import DataOptions, cleaned, read, say_what_was_read
+from fewfit.cli.options import (
+    Clean,
+    Delimiter,
+    FileFormatOption,
+    Json,
+    KindOption,
+    LabelColumn,
+    LabelSeparator,
+    MaxLength,
+    Quiet,
+    SkipMalformed,
+    TextColumn,
+)
+from fewfit.cli.results import evaluation_tables, metrics_table, out_of_fold
+from fewfit.data import (
+    Dataset,
+    Report,
+    Requirements,
+    check_leakage,
+    drop_duplicates,
+    keep_known_labels,
+    stratified_split,
+    validate,
+)
+from fewfit.errors import ArtifactError, DataError
+
+_EVALUATION = "Evaluation"
+
+
+@app.command()
+def train(
+    data: Annotated[Path, typer.Argument(help="Labelled texts: CSV, TSV, JSONL or Parquet.", show_default=False)],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the model goes.", show_default=False)
+    ],
+    base: Annotated[
+        str, typer.Option("--base", "-b", help="A name from 'fewfit bases', a Hugging Face id or a folder.")
+    ] = "multilingual",
+    effort: Annotated[
+        Literal["quick", "balanced", "thorough"], typer.Option("--effort", help="How much time training may take.")
+    ] = "balanced",
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same model on the same machine.")] = 0,
+    clean: Clean = False,
+    max_length: MaxLength = None,
+    eval_file: Annotated[
+        Path | None,
+        typer.Option("--eval", metavar="FILE", help="Labelled texts to evaluate on.", rich_help_panel=_EVALUATION),
+    ] = None,
+    holdout: Annotated[
+        float | None,
+        typer.Option(
+            "--holdout",
+            metavar="SHARE",
+            min=0.01,
+            max=0.9,
+            help="Keep this share of the examples out of training and evaluate on it, such as 0.2. Without it and "
+            "without --eval, every example is trained on, and the figures come from parts held out in turn.",
+            rich_help_panel=_EVALUATION,
+        ),
+    ] = None,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    delimiter: Delimiter = None,
+    label_separator: LabelSeparator = None,
+    kind: KindOption = None,
+    file_format: FileFormatOption = None,
+    skip_malformed: SkipMalformed = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Fine-tune a classifier on labelled texts and save it.
+
+    The data are checked first and everything that was found is shown: errors stop, warnings are kept with
+    the model. 'fewfit check' does the same without training, and is stricter.
+
+    **Example:** `fewfit train tickets.csv -o tickets-model/ --base english-small`
+    """
+    if eval_file is not None and holdout is not None:
+        raise typer.BadParameter("Give --eval or --holdout, not both.")
+    show_log(quiet=quiet)
+    _check_output(output)
+    options = DataOptions(text_column, label_column, delimiter, label_separator, kind, file_format, skip_malformed)
+    dataset, report = read(data, options)
+    report.raise_for_errors(dataset.source)
+    if not quiet:
+        say_what_was_read(dataset)
+    reader = open_base(base, max_length, quiet=quiet)
+    report = report.merge(_check(dataset, reader, clean=clean))
+    evaluation = None
+    if eval_file is not None:
+        evaluation, found = _read_evaluation(eval_file, options, dataset)
+        report = report.merge(found)
+    if not quiet:
+        say_findings(report)
+    report.raise_for_errors(dataset.source)
+    dataset = drop_duplicates(dataset)
+    if holdout is not None:
+        dataset, evaluation = stratified_split(dataset, eval_fraction=holdout, seed=seed)
+
+    classifier = Classifier(base_argument(base), effort=effort, seed=seed, max_length=max_length, clean=clean)
+    started_s = time.monotonic()
+    with training_progress(quiet=quiet) as on_event:
+        classifier.fit(dataset.texts, dataset.targets, on_event=on_event, report=report)
+    elapsed_s = time.monotonic() - started_s
+    scores = None
+    if evaluation is not None and len(evaluation):
+        scores = classifier.evaluate(evaluation.texts, evaluation.targets)
+        classifier.manifest_.metrics["evaluation"] = scores.to_dict()
+    classifier.save(output)
+
+    if not quiet:
+        manifest = classifier.manifest_
+        say(
+            f"Fine-tuned the upper {manifest.base.tail_layers} of {manifest.base.n_layers} layers of "
+            f"{manifest.base.name} on {len(dataset):,} texts in {elapsed_s:.0f} s; saved to {output}.",
+            style="green",
+        )
+        say(f"Classify with: fewfit classify {output} texts.txt", style="dim")
+    if as_json:
+        show_json(_summary(classifier, output, elapsed_s, report))
+        return
+    if scores is not None:
+        for table in evaluation_tables(f"On {scores.n_texts} texts not trained on", dataset.kind, scores):
+            show(table)
+    elif figures := out_of_fold(classifier.manifest_.metrics):
+        show(metrics_table("On parts of the data held out in turn", dataset.kind, *figures))
+    elif not quiet:
+        say("Not evaluated: --effort quick holds nothing out. Give --eval FILE or --holdout 0.2.")
+
+
+def _check(dataset: Dataset, reader: Reader, *, clean: bool) -> Report:
+    return validate(
+        cleaned(dataset) if clean else dataset,
+        requirements=Requirements(strict=False),
+        count_tokens=reader.tokenizer.count,
+        max_tokens=reader.max_length,
+        base=reader.weights.name,
+    )
+
+
+def _read_evaluation(path: Path, options: DataOptions, training: Dataset) -> tuple[Dataset, Report]:
+    dataset, report = read(path, options, kind=training.kind)
+    report.raise_for_errors(dataset.source)
+    dataset, unknown = keep_known_labels(dataset, training.label_names)
+    if not len(dataset):
+        raise DataError(
+            f"{dataset.source} has no example with a label of the training data; there is nothing to evaluate on."
+        )
+    return dataset, report.merge(unknown, check_leakage(training, dataset))
+
+
+def _check_output(folder: Path) -> None:
+    """Finds out before training that the model cannot be saved afterwards."""
+    if folder.exists():
+        is_model = folder.is_dir() and ((folder / MANIFEST_FILE).is_file() or not any(folder.iterdir()))
+        if not is_model:
+            raise ArtifactError(
+                f"{folder} is there and is not a fewfit model. Give another folder, or delete it first."
+            )
+        return
+    parent = next(parent for parent in folder.absolute().parents if parent.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise ArtifactError(f"{folder} cannot be made: {parent} is no folder that can be written to.")
+
+
+def _summary(classifier: Classifier, output: Path, elapsed_s: float, report: Report) -> dict[str, Any]:
+    manifest = classifier.manifest_
+    return {
+        "model": str(output),
+        "kind": manifest.kind,
+        "labels": list(manifest.labels),
+        "base": {"name": manifest.base.name, "digest": manifest.base.digest},
+        "n_texts": manifest.training["n_texts"],
+        "tuned": manifest.tuned,
+        "elapsed_s": round(elapsed_s, 1),
+        "metrics": manifest.metrics,
+        "report": report.to_dict(),
+    }
