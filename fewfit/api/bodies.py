@@ -1,0 +1,56 @@
+"""Request bodies: how much, how slowly, and what becomes of the rest when a request is refused."""
+
+import asyncio
+from contextlib import suppress
+
+from starlette.datastructures import Headers
+from starlette.types import Message, Receive, Scope
+
+from fewfit.api.errors import RequestError, RequestTimeoutError
+
+# Read and dropped before a refusal is answered: a client that is still sending would not see the answer.
+DRAIN_BYTES = 64 * 1024 * 1024
+
+
+def limited(scope: Scope, receive: Receive, *, limit_bytes: int, timeout_s: float) -> Receive:
+    """A `receive` that raises RequestError for a body that is too large, or stops arriving.
+
+    Uploads (multipart/form-data) have a limit of their own and only their pace is watched.
+    """
+    is_upload = Headers(scope=scope).get("content-type", "").lower().startswith("multipart/form-data")
+    received = 0
+    whole = False
+
+    async def next_message() -> Message:
+        nonlocal received, whole
+        if whole:  # what comes now is the end of the connection, which takes as long as it takes
+            return await receive()
+        try:
+            async with asyncio.timeout(timeout_s):
+                message = await receive()
+        except TimeoutError:
+            raise RequestTimeoutError(
+                f"The body stopped arriving after {received:,} bytes; nothing more came for {timeout_s:g} s."
+            ) from None
+        if message["type"] != "http.request":
+            return message
+        received += len(message.get("body", b""))
+        whole = not message.get("more_body", False)
+        if received > limit_bytes and not is_upload:
+            if not whole:
+                await drain(receive)
+            raise RequestError(f"The body is larger than {limit_bytes:,} bytes, the most that is allowed here.")
+        return message
+
+    return next_message
+
+
+async def drain(receive: Receive) -> None:
+    """Reads and drops the rest of a body, within limits."""
+    dropped = 0
+    with suppress(RequestError):  # the request is being refused already
+        while dropped < DRAIN_BYTES:
+            message = await receive()
+            if message["type"] != "http.request" or not message.get("more_body", False):
+                return
+            dropped += len(message.get("body", b""))

@@ -1,0 +1,138 @@
+"""Every error as HTTP: one JSON shape, and statuses that the SDKs have classes for and do not retry in vain."""
+
+import logging
+import math
+from collections.abc import Mapping
+from typing import ClassVar
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import Scope
+
+from fewfit.errors import FewfitError, InputError
+
+logger = logging.getLogger(__name__)
+
+
+class RequestError(InputError):
+    """The request cannot be answered as it is."""
+
+    code: ClassVar[str] = "bad_request"
+
+
+class RequestTimeoutError(RequestError):
+    """The request's body did not arrive in time; send it again over a faster connection."""
+
+    code: ClassVar[str] = "request_timeout"
+
+
+# The status of our errors by their stable code; any other is 400 where the input is at fault, else 500.
+STATUS_BY_CODE: dict[str, int] = {
+    "unauthorized": 401,
+    "forbidden": 403,
+    "not_found": 404,
+    "busy": 429,
+    "rate_limit": 429,
+    "store_error": 503,
+}
+
+
+def error_response(request_id: str, status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    """An error in the one shape that all have."""
+    return JSONResponse({"message": message, "id": request_id}, status, headers=dict(headers or {}))
+
+
+def status_of(error: FewfitError) -> int:
+    """The HTTP status of one of our errors."""
+    if error.code in STATUS_BY_CODE:
+        return STATUS_BY_CODE[error.code]
+    return 400 if isinstance(error, InputError) else 500
+
+
+def handle_errors(app: FastAPI) -> None:
+    """Makes the app answer every error in our shape."""
+    app.add_exception_handler(FewfitError, _ours)
+    app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(HTTPException, _routing)
+    app.add_exception_handler(ClientDisconnect, _cut_off)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def fewfit_error_response(scope: Scope, error: FewfitError) -> Response:
+    """One of our errors as an answer."""
+    status = status_of(error)
+    request_id = scope.get("fewfit.request_id", "")
+    if status >= 500:
+        logger.error("%s: %s", type(error).__name__, error, extra={"request_id": request_id})
+    headers: dict[str, str] = {}
+    if status == 429:
+        headers["Retry-After"] = str(max(1, math.ceil(getattr(error, "retry_after_s", 1.0))))
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return error_response(request_id, status, str(error), headers)
+
+
+async def _ours(request: Request, error: Exception) -> Response:
+    assert isinstance(error, FewfitError)
+    return fewfit_error_response(request.scope, error)
+
+
+async def _malformed(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return error_response(_id(request), 400, "invalid request: " + "; ".join(map(_told, error.errors()[:5])))
+
+
+def _told(problem: Mapping[str, object]) -> str:
+    """One of pydantic's findings: where, what was expected, what was found."""
+    kind = problem["type"]
+    if kind == "json_invalid":
+        context = problem.get("ctx")
+        reason = context.get("error", "") if isinstance(context, dict) else ""
+        return f"the body is not valid JSON ({reason}); send a JSON object with Content-Type: application/json"
+    place = problem["loc"]
+    assert isinstance(place, tuple)
+    where = ".".join(str(part) for part in place[1:]) or f"the {place[0]}"
+    if kind == "missing":
+        return f"{where} is required" + ("" if place[0] == "body" else f" in the {place[0]}")
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    return f"{where}: {message[:1].lower()}{message[1:]}, got {_shown(problem.get('input'))}"
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+async def _routing(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    # FastAPI wraps whatever happens while it reads a body.
+    if isinstance(error.__cause__, FewfitError):
+        return await _ours(request, error.__cause__)
+    if isinstance(error.__cause__, ClientDisconnect):
+        return await _cut_off(request, error.__cause__)
+    message = str(error.detail)
+    if error.status_code == 404:
+        message = f"There is nothing at {request.url.path}. See /docs for what there is."
+    elif error.status_code == 405:
+        message = f"{request.url.path} does not take {request.method}. See /docs for what it takes."
+    elif error.status_code == 400:
+        message = f"invalid request: {message}"
+    return error_response(_id(request), error.status_code, message, error.headers)
+
+
+async def _cut_off(request: Request, error: Exception) -> Response:
+    return error_response(_id(request), 499, "The client closed the connection before the request was whole.")
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    logger.error("unexpected error", exc_info=error, extra={"request_id": _id(request)})
+    return error_response(
+        _id(request), 500, f"Something went wrong inside fewfit. The server's log has it under {_id(request)}."
+    )
+
+
+def _id(request: Request) -> str:
+    return str(request.scope.get("fewfit.request_id", ""))

@@ -1,0 +1,109 @@
+"""Around every request: its id, limits on its body, headers of the answer, the log line and the metrics."""
+
+import logging
+import time
+from uuid import uuid4
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from fewfit.api.bodies import drain, limited
+from fewfit.api.errors import fewfit_error_response
+from fewfit.api.metrics import Metrics
+from fewfit.service.errors import BusyError
+
+logger = logging.getLogger("fewfit.api.access")
+
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_API_HEADERS = {"Cache-Control": "no-store", "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"}
+
+
+class Gateway:
+    """Wraps the application.
+
+    A body that is not an upload may be at most `body_limit_bytes` long, and every next piece of a body must
+    arrive within `body_timeout_s`: slow clients do not hold anything for long. Beyond `max_waiting` requests at
+    once, further ones are refused at once: their clients come again when there is time for them.
+    """
+
+    def __init__(
+        self, app: ASGIApp, metrics: Metrics, *, body_limit_bytes: int, body_timeout_s: float, max_waiting: int
+    ) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._max_waiting = max_waiting
+        self._waiting = 0
+        self._body_limit_bytes = body_limit_bytes
+        self._body_timeout_s = body_timeout_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = scope["fewfit.request_id"] = str(uuid4())
+        _drop_doubled_prefix(scope)
+        is_api = scope["path"].startswith("/v1/")
+        started = time.perf_counter()
+        status = 500
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                for name, value in (_HEADERS | _API_HEADERS if is_api else _HEADERS).items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        body = limited(scope, receive, limit_bytes=self._body_limit_bytes, timeout_s=self._body_timeout_s)
+        if is_api and self._waiting >= self._max_waiting:
+            await drain(body)
+            busy = BusyError(f"{self._waiting} requests are being answered, as many as at once; try again in a second.")
+            await fewfit_error_response(scope, busy)(scope, receive, send_with_headers)
+            self._note(scope, status, time.perf_counter() - started)
+            return
+        self._waiting += 1
+        self._metrics.in_flight.inc()
+        try:
+            await self._app(scope, body, send_with_headers)
+        except Exception:
+            # Starlette raises again what the handler of unexpected errors has answered and logged.
+            if status != 500:
+                raise
+        finally:
+            self._waiting -= 1
+            self._metrics.in_flight.dec()
+            self._note(scope, status, time.perf_counter() - started)
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "(none)")
+        self._metrics.requests.labels(scope["method"], route, str(status)).inc()
+        self._metrics.latency.labels(scope["method"], route).observe(seconds)
+        level = logging.ERROR if status >= 500 else logging.INFO
+        logger.log(
+            level,
+            "request",
+            extra={
+                "request_id": scope["fewfit.request_id"],
+                "method": scope["method"],
+                "route": route,
+                "status": status,
+                "ms": round(seconds * 1000, 2),
+                "key": scope.get("fewfit.key_id"),
+                "client": Headers(scope=scope).get("x-client-name"),
+            },
+        )
+
+
+def _drop_doubled_prefix(scope: Scope) -> None:
+    """Old settings that end in /v1 make SDKs call /v1/v1/...: the same place."""
+    if scope["path"].startswith("/v1/v1/"):
+        scope["path"] = scope["path"][len("/v1") :]
+        if scope.get("raw_path"):
+            scope["raw_path"] = scope["raw_path"][len(b"/v1") :]

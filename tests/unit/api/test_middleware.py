@@ -1,0 +1,135 @@
+"""What is around every request: ids, limits, headers, logs."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from fewfit.api.logs import JsonFormatter
+from fewfit.api.metrics import Metrics
+from fewfit.api.middleware import Gateway
+
+Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+async def read_all(receive: Receive) -> bytes:
+    body = b""
+    while True:
+        message = await receive()
+        body += bytes(message["body"])
+        if not message.get("more_body"):
+            return body
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    body = await read_all(receive)
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": scope["path"].encode() + b" " + body})
+
+
+def gateway(app: Handler = echo, **limits: Any) -> Gateway:
+    return Gateway(app, Metrics(), **{"body_limit_bytes": 1000, "body_timeout_s": 1, "max_waiting": 2} | limits)
+
+
+async def request(
+    app: Gateway, path: str = "/v1/x", body: bytes = b"", receive: Receive | None = None
+) -> dict[str, Any]:
+    found: dict[str, Any] = {"body": b""}
+    scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "headers": []}
+
+    async def whole() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            found["status"] = message["status"]
+            found["headers"] = {name.decode(): value.decode() for name, value in message["headers"]}
+        else:
+            found["body"] += message["body"]
+
+    await app(scope, receive or whole, send)
+    return found
+
+
+def test_every_answer_has_an_id_and_is_not_for_other_sites() -> None:
+    answer = asyncio.run(request(gateway(), "/v1/x"))
+    assert len(answer["headers"]["x-request-id"]) == 36
+    assert answer["headers"]["x-content-type-options"] == "nosniff"
+    assert answer["headers"]["cache-control"] == "no-store"
+    assert "cache-control" not in asyncio.run(request(gateway(), "/healthz"))["headers"]
+
+
+def test_the_doubled_prefix_is_dropped() -> None:
+    assert asyncio.run(request(gateway(), "/v1/v1/datasets", b"x"))["body"] == b"/v1/datasets x"
+    assert asyncio.run(request(gateway(), "/v1/v1", b"x"))["body"] == b"/v1/v1 x"
+
+
+def test_a_body_stops_where_it_is_too_large() -> None:
+    from fewfit.api.errors import RequestError
+
+    reasons: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        with pytest.raises(RequestError) as caught:
+            await read_all(receive)
+        reasons.append(str(caught.value))
+
+    asyncio.run(request(gateway(app), body=b"x" * 1001))
+    assert "1,000 bytes" in reasons[0]
+
+
+def test_a_body_that_stops_arriving_is_refused() -> None:
+    from fewfit.api.errors import RequestTimeoutError
+
+    async def silence() -> Message:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        with pytest.raises(RequestTimeoutError, match=r"0\.05 s"):
+            await receive()
+
+    asyncio.run(request(gateway(app, body_timeout_s=0.05), receive=silence))
+
+
+def test_more_than_can_wait_are_told_to_come_again() -> None:
+    async def run() -> list[dict[str, Any]]:
+        go_on = asyncio.Event()
+
+        async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["path"] == "/v1/slow":
+                await go_on.wait()
+            await echo(scope, receive, send)
+
+        app = gateway(slow)
+        waiting = [asyncio.create_task(request(app, "/v1/slow")) for _ in range(2)]
+        await asyncio.sleep(0.01)
+        refused = await request(app, "/v1/slow")
+        healthy = await request(app, "/healthz")
+        go_on.set()
+        return [refused, healthy, *await asyncio.gather(*waiting), await request(app)]
+
+    refused, healthy, *others = asyncio.run(run())
+    assert refused["status"] == 429
+    assert int(refused["headers"]["retry-after"]) >= 1
+    assert json.loads(refused["body"])["id"] == refused["headers"]["x-request-id"]
+    assert healthy["status"] == 200
+    assert [one["status"] for one in others] == [200, 200, 200]
+
+
+def test_a_log_line_is_json_without_what_an_error_quotes() -> None:
+    try:
+        raise ValueError("my secret text")
+    except ValueError as error:
+        record = logging.LogRecord(
+            "fewfit", logging.ERROR, "x.py", 1, "failed", (), (ValueError, error, error.__traceback__)
+        )
+    record.request_id = "abc"
+    line = json.loads(JsonFormatter().format(record))
+    assert (line["message"], line["error"], line["request_id"]) == ("failed", "ValueError", "abc")
+    assert "secret" not in json.dumps(line)
+    assert "test_middleware.py" in line["stack"][-1]
