@@ -89,6 +89,13 @@ class Settings:
     cached_example_sets: int = _setting(
         64, "Sets of examples whose classifier is kept in memory (classify without a model).", at_least=0
     )
+    max_body_bytes: int = _setting(16 * 2**20, "Largest body of a request that is not an upload, in bytes.", at_least=1)
+    body_timeout_s: float = _setting(
+        60.0, "A request is refused when its body stops arriving for this long, in seconds.", at_least=0.01
+    )
+    max_waiting_requests: int = _setting(
+        256, "Requests being answered at once; more are refused with 429 and Retry-After.", at_least=1
+    )
     rate_limit_per_minute: int = _setting(0, "Requests a key may make in a minute; 0: any number.", at_least=0)
     log_level: str = _setting("info", "How much is logged: debug, info, warning or error.")
 
