@@ -10,18 +10,20 @@ Effort = Literal["quick", "balanced", "thorough"]
 class TrainingSettings:
     """The knobs of the few-shot method. The defaults are what `benchmarks/` was measured with.
 
-    `tail_layers` is how many upper layers are tuned (None: the base's own default). `steps` and
-    `batch_size` count optimiser steps and texts a step (None: chosen from the number of texts and
-    labels). `learning_rate` is the peak, warmed up over the first tenth and decayed linearly to zero.
-    `temperature` divides the cosine similarities of the contrastive loss (Khosla et al. 2020,
-    https://arxiv.org/abs/2004.11362). `contrastive_weight` and `classification_weight` mix the two
-    losses. `n_folds` is how many out-of-fold tails are tuned for thresholds, calibration and the choice
-    between the tuned and the frozen tail (0: none, then these come from the frozen base alone).
+    `tail_layers` is how many upper layers are tuned (None: the base's own default). `steps` is how many
+    optimiser steps (None: at least 30, and at least four times each text), `batch_size` how many texts a
+    step. `learning_rate` is the peak, warmed up over the first tenth and decayed linearly to zero.
+    Three losses can be mixed by weight: `cosine_weight` for the cosine similarity of pairs,
+    `contrastive_weight` for supervised contrast (its `temperature` divides the similarities),
+    `classification_weight` for cross-entropy through a linear head; see `fewfit.training.losses`.
+    `n_folds` is how many out-of-fold tails are tuned for thresholds, calibration and the choice between
+    the tuned and the frozen tail (0: none, then these come from the frozen base alone). `batch_tokens` is
+    how many padded tokens go through the trunk at once; it changes speed and memory only.
     """
 
     tail_layers: int | None = None
     steps: int | None = None
-    batch_size: int = 64
+    batch_size: int = 32
     learning_rate: float = 1e-4
     weight_decay: float = 0.01
     dropout: float = 0.1

@@ -27,6 +27,9 @@ logger = logging.getLogger(__name__)
 KEPT_ACTIVATIONS_LIMIT_BYTES = 4 * 2**30
 # Backward costs twice the forward pass; used to foresee how long a job will take.
 TRAINING_COST_FACTOR = 3.0
+# 30 steps of 32 texts: 20 lost 2 points on TREC at 8 a label, 60 gained nothing (english-small, 3 samples).
+LEAST_STEPS = 30
+PASSES = 4
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ class _Job:
         self.progress = progress
         self.device = encoder.device
         self.tail_layers = _tail_layers(encoder, settings)
-        self.steps = settings.steps or default_steps(len(texts), targets.n_labels, settings.batch_size)
+        self.steps = settings.steps or default_steps(len(texts), settings.batch_size)
         self.token_ids = encoder.tokenizer.encode(texts, max_length=max_length)
         folds = min(settings.n_folds, int(targets.counts.max()), len(texts))
         self.folds: list[np.ndarray] = []
@@ -234,10 +237,9 @@ def _tail_layers(encoder: Encoder, settings: TrainingSettings) -> int:
     return base.tail_layers if base is not None else -(-config.n_layers // 2)
 
 
-def default_steps(n_texts: int, n_labels: int, batch_size: int) -> int:
+def default_steps(n_texts: int, batch_size: int) -> int:
     """How many tuning steps a set of this size gets: at least 30, and at least four times each text."""
-    del n_labels
-    return max(30, -(-4 * n_texts // batch_size))
+    return max(LEAST_STEPS, -(-PASSES * n_texts // batch_size))
 
 
 def _fold_keys(targets: Targets) -> list[str] | list[list[str]]:
