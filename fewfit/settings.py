@@ -127,6 +127,10 @@ class Settings:
                 values[name] = _converted(environ[variable], kind, variable)
         return cls(**values)
 
+    def to_environ(self) -> dict[str, str]:
+        """The settings as environment variables, for a process that is to run with the same ones."""
+        return {PREFIX + item.name.upper(): str(getattr(self, item.name)) for item in fields(self)}
+
     @classmethod
     def table(cls) -> list["SettingInfo"]:
         """Every setting with its flag, variable, default and help, in the order of the docs."""

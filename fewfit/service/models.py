@@ -2,7 +2,7 @@
 
 import math
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
@@ -52,8 +52,11 @@ class ReadyVersion:
 class Models:
     """Fine-tuned models and their versions. Ids are accepted with and without `-ft`."""
 
-    def __init__(self, database: Database, jobs: Jobs, bases: Bases) -> None:
+    def __init__(
+        self, database: Database, jobs: Jobs, bases: Bases, on_delete: Callable[[str], None] | None = None
+    ) -> None:
         self._database = database
+        self._on_delete = on_delete
         self._jobs = jobs
         self._bases = bases
 
@@ -179,6 +182,8 @@ class Models:
                 session.execute(delete(table).where(table.model_id == row.id))
             session.delete(row)
             self._jobs.enqueue(session, "clean_up", row.organization_id, row.id)
+        if self._on_delete is not None:
+            self._on_delete(row.id)
 
     def events(
         self, caller: Caller, model_id: str, *, page_size: int = 0, page_token: str = "", order_by: str = ""
@@ -287,6 +292,20 @@ class Models:
         if newest.status == "failed":
             raise NotReadyError(f"Training of the model {row.id} failed: {newest.error} Train it again.")
         raise NotReadyError(f"The model {row.id} is not ready yet: it is {_DOING[newest.status]}. Try again later.")
+
+    def base_of(self, organization_id: str, model_id: str) -> str:
+        """The base that a model stands on. Raises NotFoundError."""
+        with self._database.reading() as session:
+            return find_model(session, organization_id, model_id).base
+
+    def exists(self, organization_id: str, model_id: str) -> bool:
+        """Whether there is such a model, ready or not."""
+        with self._database.reading() as session:
+            try:
+                find_model(session, organization_id, model_id)
+            except NotFoundError:
+                return False
+            return True
 
     def touch(self, model_id: str) -> None:
         """Notes that a model was used."""

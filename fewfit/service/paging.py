@@ -43,11 +43,14 @@ def read_token(token: str, kinds: Sequence[type]) -> list[str | int]:
         matches = isinstance(values, list) and [type(value) for value in values] == list(kinds)
     except (ValueError, binascii.Error, RecursionError):
         matches = False
-    if not matches or any(
-        (isinstance(v, int) and abs(v) >= 2**63) or (isinstance(v, str) and "\0" in v) for v in values
-    ):
+    if not matches or not all(map(_storable, values)):
         raise InputError(f"page_token is {token[:80]!r}; expected the next_page_token of the page before.")
     return list(values)
+
+
+def _storable(value: str | int) -> bool:
+    """Whether a database can be asked for a value."""
+    return "\0" not in value if isinstance(value, str) else abs(value) < 2**31
 
 
 def read_moment(value: str | int, token: str) -> datetime:

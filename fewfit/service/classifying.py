@@ -1,0 +1,209 @@
+"""Classification: with a fine-tuned model, or by the examples in the request."""
+
+import hashlib
+import logging
+import threading
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from fewfit.decision import Calibration, Decision
+from fewfit.errors import InputError
+from fewfit.service.bases import Bases
+from fewfit.service.loading import ModelLoader
+from fewfit.service.models import Models
+from fewfit.service.records import (
+    Caller,
+    Classification,
+    ClassifiedText,
+    LabelledText,
+    Truncate,
+)
+from fewfit.service.registry import Registry
+from fewfit.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_USED_EVERY_S = 60.0
+_TRUNCATES: tuple[Truncate, ...] = ("START", "END", "NONE")
+
+
+class Classifying:
+    """Answers to texts."""
+
+    def __init__(
+        self, models: Models, registry: Registry, loader: ModelLoader, bases: Bases, settings: Settings
+    ) -> None:
+        self._models = models
+        self._registry = registry
+        self._loader = loader
+        self._bases = bases
+        self._settings = settings
+        self._used_s: dict[str, float] = {}
+        self._example_sets = ExampleSets(settings.cached_example_sets)
+
+    def classify(
+        self,
+        caller: Caller,
+        inputs: Sequence[str],
+        *,
+        model: str,
+        truncate: Truncate = "END",
+        thresholds: float | Mapping[str, float] | None = None,
+    ) -> Classification:
+        """Classifies with a fine-tuned model (scope classify). Raises NotFoundError, NotReadyError, InputError.
+
+        `thresholds` overrides those of a multilabel model for this request.
+        """
+        caller.require("classify")
+        self._check_inputs(inputs)
+        _check_truncate(truncate)
+        version = self._models.ready_version(caller.organization_id, model)
+        loaded = self._registry.get(version)
+        decision = loaded.decision.with_thresholds(thresholds)
+        confidences = decision.probabilities(loaded.embed(inputs, truncate))
+        self._note_use(version.model_id)
+        return _classification(inputs, confidences, decision)
+
+    def classify_examples(
+        self,
+        caller: Caller,
+        inputs: Sequence[str],
+        examples: Sequence[LabelledText],
+        *,
+        base_name: str = "",
+        truncate: Truncate = "END",
+    ) -> Classification:
+        """Classifies by the examples in the request, without training (scope classify).
+
+        A linear head over the untuned base's embeddings, kept for the next request with the same examples.
+        """
+        caller.require("classify")
+        self._check_inputs(inputs)
+        _check_truncate(truncate)
+        self._check_examples(examples)
+        base = self._bases.resolve(base_name)
+        key = _examples_key(base, examples)
+        decision = self._example_sets.get(key)
+        if decision is None:
+            decision = self._fit(base, examples)
+            self._example_sets.put(key, decision)
+        confidences = decision.probabilities(self._loader.embed(base, inputs, truncate))
+        return _classification(inputs, confidences, decision)
+
+    def forget(self, model_id: str) -> None:
+        """Lets go of a deleted model."""
+        self._registry.forget(model_id)
+        self._used_s.pop(model_id, None)
+
+    def _fit(self, base: str, examples: Sequence[LabelledText]) -> Decision:
+        from fewfit.training import Targets
+        from fewfit.training.heads import fit_head
+
+        # Examples are read as far as the base reads: they are the user's own and not a reason to fail.
+        embeddings = self._loader.embed(base, [example.text for example in examples], "END")
+        targets = Targets.from_labels([example.label for example in examples], known=None)
+        head = fit_head(embeddings, targets)
+        return Decision("single", targets.labels, head, Calibration.identity(len(targets.labels)))
+
+    def _check_inputs(self, inputs: Sequence[str]) -> None:
+        limit = self._settings.max_inputs
+        if not inputs:
+            raise InputError(f"inputs is empty; expected 1 to {limit} texts.")
+        if len(inputs) > limit:
+            raise InputError(f"At most {limit} inputs are allowed, received {len(inputs)}.")
+        for place, text in enumerate(inputs):
+            if not text.strip():
+                raise InputError(f"inputs[{place}] is empty; expected a text with at least one character.")
+            _check_unicode(text, f"inputs[{place}]")
+
+    def _check_examples(self, examples: Sequence[LabelledText]) -> None:
+        if len(examples) > self._settings.max_examples:
+            raise InputError(f"At most {self._settings.max_examples} examples are allowed, received {len(examples)}.")
+        for place, example in enumerate(examples):
+            if not example.text.strip() or not example.label.strip():
+                raise InputError(f"examples[{place}] has an empty text or label; expected both.")
+            _check_unicode(example.text, f"examples[{place}].text")
+            _check_unicode(example.label, f"examples[{place}].label")
+        counts = Counter(example.label for example in examples)
+        if len(counts) < 2:
+            found = f"only {next(iter(counts))!r}" if counts else "none"
+            raise InputError(f"The examples need at least 2 different labels, received {found}.")
+        few = sorted(label for label, count in counts.items() if count < 2)
+        if few:
+            names = ", ".join(map(repr, few[:20]))
+            raise InputError(f"Each label needs at least 2 examples; these have 1: {names}.")
+
+    def _note_use(self, model_id: str) -> None:
+        """Keeps the time of last use, to the minute, without a write at every request."""
+        now_s = time.monotonic()
+        if now_s - self._used_s.get(model_id, -_USED_EVERY_S) >= _USED_EVERY_S:
+            self._used_s[model_id] = now_s
+            self._models.touch(model_id)
+
+
+class ExampleSets:
+    """Decisions for sets of examples, the ones unused for longest dropped."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._decisions: OrderedDict[str, Decision] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: str) -> Decision | None:
+        """What was kept."""
+        with self._lock:
+            if key in self._decisions:
+                self._decisions.move_to_end(key)
+            return self._decisions.get(key)
+
+    def put(self, key: str, decision: Decision) -> None:
+        """Keeps one."""
+        with self._lock:
+            self._decisions[key] = decision
+            while len(self._decisions) > self._limit:
+                self._decisions.popitem(last=False)
+
+
+def _examples_key(base: str, examples: Sequence[LabelledText]) -> str:
+    digest = hashlib.sha256(base.encode())
+    for example in examples:
+        for part in (example.text, example.label):
+            data = part.encode()
+            # With its length before it, no two sets of examples give the same bytes.
+            digest.update(len(data).to_bytes(8, "big") + data)
+    return digest.hexdigest()
+
+
+def _check_truncate(truncate: str) -> None:
+    if truncate not in _TRUNCATES:
+        raise InputError(f"truncate is {truncate!r}; expected one of {', '.join(_TRUNCATES)}.")
+
+
+def _check_unicode(text: str, where: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{where} is not valid Unicode: character {error.start + 1} is half of a surrogate pair."
+        ) from None
+
+
+def _classification(inputs: Sequence[str], confidences: np.ndarray, decision: Decision) -> Classification:
+    given = decision.matrix(confidences)
+    labels = decision.labels
+    texts = []
+    for row, text in enumerate(inputs):
+        order = np.argsort(-confidences[row], kind="stable").tolist()
+        chosen = [column for column in order if given[row, column]]
+        texts.append(
+            ClassifiedText(
+                input=text,
+                predictions=tuple(labels[column] for column in chosen),
+                confidences=tuple(float(confidences[row, column]) for column in chosen),
+                labels={label: float(confidences[row, column]) for column, label in enumerate(labels)},
+            )
+        )
+    return Classification(decision.kind, tuple(texts))

@@ -1,0 +1,53 @@
+"""The job that deletes what nobody needs any more."""
+
+import threading
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import delete
+from sqlalchemy.orm import Session
+
+from fewfit.service.database import Database
+from fewfit.service.datasets import Datasets
+from fewfit.service.failpoints import fail_point
+from fewfit.service.files import FileStore
+from fewfit.service.jobs import Lease
+from fewfit.service.references import collect_garbage
+from fewfit.service.registry import clear_cache
+from fewfit.service.tables import JobRow, ModelRow, utc_now
+
+# Finished clean-ups stay this long, to tell when the last one was.
+_KEPT = timedelta(days=1)
+
+
+class CleanUpJob:
+    """Deletes files without an owner, datasets beyond their retention, and finished clean-up jobs."""
+
+    def __init__(self, database: Database, files: FileStore, datasets: Datasets, cache: Path) -> None:
+        self._database = database
+        self._files = files
+        self._datasets = datasets
+        self._cache = cache
+
+    def run(self, lease: Lease, cancel: threading.Event) -> None:
+        """Cleans up."""
+        del cancel  # stopping half-way loses nothing: the next run goes on
+        self.clean_up()
+        fail_point("clean_up.removed")
+        with lease.writing() as session:
+            lease.finish(session)
+            old = JobRow.created_at < utc_now() - _KEPT
+            session.execute(delete(JobRow).where(JobRow.kind == "clean_up", JobRow.state == "succeeded", old))
+
+    def clean_up(self) -> None:
+        """What `run` does, without a job."""
+        self._datasets.delete_expired(utc_now())
+        collect_garbage(self._database, self._files)
+        clear_cache(self._cache, self._model_exists)
+
+    def _model_exists(self, model_id: str) -> bool:
+        with self._database.reading() as session:
+            return session.get(ModelRow, model_id) is not None
+
+    def give_up(self, session: Session, lease: Lease, reason: str) -> None:
+        """Nobody waits for a clean-up: the next one does its work."""

@@ -1,0 +1,151 @@
+"""Models in memory: the seam between the service and whatever computes answers.
+
+`ModelLoader` is what the registry needs; `TorchLoader` is the reference. It keeps one encoder a base,
+whose lower layers all models of that base share; a model adds its tail and head.
+"""
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from fewfit.artifact import read_artifact
+from fewfit.data import clean_text
+from fewfit.decision import Decision
+from fewfit.encoders.batching import length_batches
+from fewfit.errors import ArtifactError, MissingExtraError
+from fewfit.service.records import Truncate
+
+if TYPE_CHECKING:
+    from fewfit.encoders.encoder import Encoder
+    from fewfit.encoders.split import Tail, Trunk
+    from fewfit.encoders.tokenizing import Truncate as Cut
+
+_CUTS: "dict[Truncate, Cut]" = {"START": "start", "END": "end", "NONE": "none"}
+# Padded tokens of a batch: the size that CPUs are fastest with.
+_BATCH_TOKENS = 2048
+
+
+class LoadedModel(Protocol):
+    """A model that answers. Its methods may be called from several threads at once."""
+
+    @property
+    def decision(self) -> Decision:
+        """From embeddings to labels."""
+        ...
+
+    def embed(self, texts: Sequence[str], truncate: Truncate) -> np.ndarray:
+        """What the decision takes, (n_texts, hidden). Raises InputError for a text too long with NONE."""
+        ...
+
+
+class ModelLoader(Protocol):
+    """Reads models and embeds with untuned bases."""
+
+    def load(self, folder: Path, base: str) -> LoadedModel:
+        """The model in an artifact's folder, whose base is known under `base`."""
+        ...
+
+    def embed(self, base: str, texts: Sequence[str], truncate: Truncate) -> np.ndarray:
+        """Embeddings of the untuned base, (n_texts, hidden)."""
+        ...
+
+    def check(self, base: str) -> None:
+        """Raises an error where the base could not be used."""
+        ...
+
+
+class TorchLoader:
+    """Computes with torch, in float32."""
+
+    def __init__(self, threads: int = 0) -> None:
+        self._encoders: dict[str, Encoder] = {}
+        self._lock = threading.Lock()
+        self._loading: dict[str, threading.Lock] = {}
+        self._threads = threads
+
+    def load(self, folder: Path, base: str) -> LoadedModel:
+        """The model in an artifact's folder. Raises ArtifactError where it is not whole, or of another base."""
+        artifact = read_artifact(folder)
+        reference = artifact.manifest.base
+        encoder = self._encoder(base)
+        if encoder.weights.digest != reference.digest:
+            raise ArtifactError(
+                f"The model was trained on the base {reference.name} with digest {reference.digest[:12]}..., but "
+                f"{base} is {encoder.weights.digest[:12]}... on this server. Put the old weights back, or train again."
+            )
+        import torch
+
+        trunk, tail = encoder.split(reference.tail_layers)
+        tail.load_state_dict({name: torch.from_numpy(array) for name, array in artifact.tail.items()})
+        manifest = artifact.manifest
+        return _TorchModel(encoder, trunk, tail.eval(), artifact.decision, manifest.max_length, manifest.clean)
+
+    def embed(self, base: str, texts: Sequence[str], truncate: Truncate) -> np.ndarray:
+        """Embeddings of the untuned base, (n_texts, hidden)."""
+        encoder = self._encoder(base)
+        trunk, tail = encoder.split(0)
+        return _embed(encoder, trunk, tail.eval(), texts, encoder.config.max_length, truncate)
+
+    def check(self, base: str) -> None:
+        """Embeds a text."""
+        self.embed(base, ["ready"], "END")
+
+    def _encoder(self, base: str) -> "Encoder":
+        """The encoder of a base, loaded once; others are not held up meanwhile."""
+        with self._lock:
+            found = self._encoders.get(base)
+            lock = self._loading.setdefault(base, threading.Lock())
+        if found is None:
+            with lock:
+                found = self._encoders.get(base)
+                if found is None:
+                    found = self._encoders[base] = _load_encoder(base, self._threads)
+        return found
+
+
+class _TorchModel:
+    def __init__(
+        self, encoder: "Encoder", trunk: "Trunk", tail: "Tail", decision: Decision, max_length: int, clean: bool
+    ) -> None:
+        self.decision = decision
+        self._encoder = encoder
+        self._trunk = trunk
+        self._tail = tail
+        self._max_length = max_length
+        self._clean = clean
+
+    def embed(self, texts: Sequence[str], truncate: Truncate) -> np.ndarray:
+        read = [clean_text(text) for text in texts] if self._clean else texts
+        return _embed(self._encoder, self._trunk, self._tail, read, self._max_length, truncate)
+
+
+def _load_encoder(base: str, threads: int) -> "Encoder":
+    try:
+        import torch
+
+        from fewfit.encoders.encoder import Encoder
+    except ImportError as error:
+        raise MissingExtraError(
+            f'Classifying with torch needs the train extra ({error.name} is missing): pip install "fewfit[train]"'
+        ) from error
+    if threads:
+        torch.set_num_threads(threads)
+    return Encoder.load(base, device="cpu")
+
+
+def _embed(
+    encoder: "Encoder", trunk: "Trunk", tail: "Tail", texts: Sequence[str], max_length: int, truncate: Truncate
+) -> np.ndarray:
+    import torch
+
+    token_ids = encoder.tokenizer.encode(texts, max_length=max_length, truncate=_CUTS[truncate])
+    embeddings = np.zeros((len(texts), encoder.config.embedding_size), dtype=np.float32)
+    with torch.inference_mode():
+        for rows in length_batches([len(ids) for ids in token_ids], _BATCH_TOKENS):
+            ids, mask = encoder.tokenizer.pad([token_ids[row] for row in rows])
+            attention_mask = torch.from_numpy(mask)
+            embeddings[rows] = tail(trunk(torch.from_numpy(ids), attention_mask), attention_mask).float().numpy()
+    return embeddings

@@ -1,0 +1,120 @@
+"""Ready models in memory: loaded at their first request, the ones unused for longest dropped."""
+
+import logging
+import shutil
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fewfit.errors import ArtifactError
+from fewfit.service.database import Database
+from fewfit.service.errors import NotFoundError
+from fewfit.service.files import FileStore
+from fewfit.service.loading import LoadedModel, ModelLoader
+from fewfit.service.models import ReadyVersion
+from fewfit.service.references import Owner, files_of
+
+logger = logging.getLogger(__name__)
+
+Key = tuple[str, int]
+
+
+@dataclass
+class _Place:
+    """A model that is loaded, or is being loaded by whoever holds the lock."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    model: LoadedModel | None = None
+
+
+class Registry:
+    """Models by version. Loading one holds up only the requests for that one."""
+
+    def __init__(
+        self, database: Database, files: FileStore, loader: ModelLoader, cache: Path, *, max_models: int
+    ) -> None:
+        self._database = database
+        self._files = files
+        self._loader = loader
+        self._cache = cache
+        self._cache.mkdir(parents=True, exist_ok=True)
+        self._max_models = max_models
+        self._places: OrderedDict[Key, _Place] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, version: ReadyVersion) -> LoadedModel:
+        """The model of a version. Raises ArtifactError or StoreError where it cannot be read."""
+        key = (version.model_id, version.number)
+        with self._lock:
+            place = self._places.setdefault(key, _Place())
+            self._places.move_to_end(key)
+            self._drop_oldest()
+        model = place.model
+        if model is not None:
+            return model
+        with place.lock:
+            if place.model is None:
+                place.model = self._load(version)
+            return place.model
+
+    def forget(self, model_id: str) -> None:
+        """Lets go of every version of a model, in memory and in the cache folder."""
+        with self._lock:
+            keys = [key for key in self._places if key[0] == model_id]
+            for key in keys:
+                del self._places[key]
+        for folder in self._cache.glob(f"{model_id}-*"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    @property
+    def n_loaded(self) -> int:
+        """How many models are in memory."""
+        with self._lock:
+            return sum(place.model is not None for place in self._places.values())
+
+    def _drop_oldest(self) -> None:
+        while len(self._places) > self._max_models:
+            key, _ = self._places.popitem(last=False)
+            logger.info("Model %s version %d leaves memory", *key)
+
+    def _load(self, version: ReadyVersion) -> LoadedModel:
+        folder = self._cache / f"{version.model_id}-{version.number}"
+        if folder.is_dir():
+            try:
+                return self._loader.load(folder, version.base)
+            except ArtifactError as error:
+                logger.warning("The cached copy of a model is not whole and is fetched again: %s", error)
+                shutil.rmtree(folder)
+        self._bring(version, folder)
+        return self._loader.load(folder, version.base)
+
+    def _bring(self, version: ReadyVersion, folder: Path) -> None:
+        """Puts the artifact's files into a folder of this machine, which appears when it is whole."""
+        owner = Owner("version", f"{version.model_id}:{version.number}", version.organization_id)
+        with self._database.reading() as session:
+            files = files_of(session, owner)
+        if not files:
+            raise NotFoundError(f"There is no model {version.model_id!r}.")
+        unfinished = self._files.new_folder()
+        try:
+            for name, file in files.items():
+                target = unfinished / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                self._files.copy_to(file.sha256, target)
+            try:
+                unfinished.rename(folder)
+            except OSError:
+                # Another process was faster; its folder is as good.
+                if not folder.is_dir():
+                    raise
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def clear_cache(cache: Path, known: Callable[[str], bool]) -> None:
+    """Deletes cached models that are not known any more, such as those that another server has deleted."""
+    for folder in cache.glob("*-*"):
+        if not known(folder.name.rpartition("-")[0]):
+            shutil.rmtree(folder, ignore_errors=True)

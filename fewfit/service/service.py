@@ -1,0 +1,191 @@
+"""The service as a whole, in one process: what HTTP routes, dashboard and command line hold."""
+
+import logging
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Final, Self
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+
+from fewfit.errors import FewfitError
+from fewfit.service.bases import Bases
+from fewfit.service.classifying import Classifying
+from fewfit.service.database import Database
+from fewfit.service.datasets import Datasets
+from fewfit.service.files import FileStore
+from fewfit.service.jobs import Jobs
+from fewfit.service.keys import Keys
+from fewfit.service.loading import ModelLoader, TorchLoader
+from fewfit.service.models import Models
+from fewfit.service.records import (
+    Caller,
+    Classification,
+    Counts,
+    Health,
+    LabelledText,
+    Tokens,
+    Truncate,
+)
+from fewfit.service.registry import Registry
+from fewfit.service.tables import ServerState, WorkerRow, utc_now
+from fewfit.service.tokenizing import Tokenizing
+from fewfit.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+# A worker says that it lives every few seconds; after this long without a word it does not count.
+WORKER_SILENCE: Final = timedelta(seconds=15)
+
+
+class Service:
+    """Everything behind the API: `datasets`, `models`, `keys`, `jobs`, and classification.
+
+    >>> from tempfile import mkdtemp
+    >>> with Service.open(Settings(data=Path(mkdtemp()))) as service:
+    ...     key = service.first_key()
+    ...     caller = service.keys.authenticate(key)
+    ...     service.datasets.list(caller)
+    ()
+    """
+
+    def __init__(self, settings: Settings, database: Database, files: FileStore, loader: ModelLoader) -> None:
+        self.settings = settings
+        self.database = database
+        self.files = files
+        self.bases = Bases(settings)
+        self.jobs = Jobs(
+            database,
+            lease_s=settings.lease_s,
+            max_attempts=settings.max_attempts,
+            max_queued=settings.max_queued_jobs,
+        )
+        self.keys = Keys(database, rate_limit_per_minute=settings.rate_limit_per_minute)
+        self.datasets = Datasets(database, files, self.jobs, settings, _download_secret(database))
+        self.models = Models(database, self.jobs, self.bases, on_delete=self._forget)
+        self._loader = loader
+        self._registry = Registry(
+            database, files, loader, cache_folder(settings), max_models=settings.max_loaded_models
+        )
+        self._classifying = Classifying(self.models, self._registry, loader, self.bases, settings)
+        self._tokenizing = Tokenizing(self.models, self.bases)
+
+    @classmethod
+    def open(cls, settings: Settings, *, loader: ModelLoader | None = None) -> "Service":
+        """Opens the store that the settings name, making or migrating it. Raises StoreError."""
+        settings.data.mkdir(parents=True, exist_ok=True)
+        database = Database(settings.database_url, settings.data)
+        database.migrate()
+        files = FileStore(settings.files_url, settings.data, endpoint_url=settings.files_endpoint_url)
+        return cls(settings, database, files, loader or TorchLoader(settings.serving_threads))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets go of everything."""
+        self.database.close()
+
+    def first_key(self) -> str | None:
+        """On the first start, the secret of a new admin key of the organisation "default"; later None."""
+        return self.keys.first()
+
+    def classify(
+        self,
+        caller: Caller,
+        inputs: Sequence[str],
+        *,
+        model: str,
+        truncate: Truncate = "END",
+        thresholds: float | Mapping[str, float] | None = None,
+    ) -> Classification:
+        """Classifies with a fine-tuned model (scope classify). Raises NotFoundError, NotReadyError, InputError."""
+        return self._classifying.classify(caller, inputs, model=model, truncate=truncate, thresholds=thresholds)
+
+    def classify_examples(
+        self,
+        caller: Caller,
+        inputs: Sequence[str],
+        examples: Sequence[LabelledText],
+        *,
+        base_name: str = "",
+        truncate: Truncate = "END",
+    ) -> Classification:
+        """Classifies by the examples in the request, without training (scope classify)."""
+        return self._classifying.classify_examples(caller, inputs, examples, base_name=base_name, truncate=truncate)
+
+    def is_model(self, caller: Caller, model: str) -> bool:
+        """Whether `model` names a fine-tuned model of the caller's organisation, ready or not."""
+        return self.models.exists(caller.organization_id, model)
+
+    def tokenize(self, caller: Caller, text: str, model: str) -> Tokens:
+        """A text as a model or base reads it (any scope). Raises NotFoundError for an unknown model."""
+        return self._tokenizing.tokenize(caller, text, model)
+
+    def detokenize(self, caller: Caller, token_ids: Sequence[int], model: str) -> str:
+        """The text of token ids (any scope). Raises NotFoundError, or InputError for ids out of range."""
+        return self._tokenizing.detokenize(caller, token_ids, model)
+
+    def warm_up(self) -> None:
+        """Loads the default base, so that the first request does not wait for it."""
+        self._loader.check(self.bases.resolve(""))
+
+    def health(self) -> Health:
+        """Checks database, files, worker and classification."""
+        checks = {
+            "database": _problem(self.database.check),
+            "files": _problem(self.files.check),
+            "classification": _problem(self.warm_up),
+        }
+        if not checks["database"]:
+            checks["worker"] = "" if self._n_workers() else "No worker is alive; jobs wait. Start `fewfit worker`."
+        return Health(checks)
+
+    def counts(self) -> Counts:
+        """Figures for monitoring."""
+        return Counts(self.jobs.counts(), self._registry.n_loaded, self._n_workers())
+
+    def _forget(self, model_id: str) -> None:
+        self._classifying.forget(model_id)
+
+    def _n_workers(self) -> int:
+        alive = WorkerRow.seen_at > utc_now() - WORKER_SILENCE
+        with self.database.reading() as session:
+            return session.scalar(select(func.count()).select_from(WorkerRow).where(alive)) or 0
+
+
+def cache_folder(settings: Settings) -> Path:
+    """Where this machine keeps copies of the models that it serves."""
+    return settings.data / "cache" / "models"
+
+
+def _problem(check: object) -> str:
+    assert callable(check)
+    try:
+        check()
+    except FewfitError as error:
+        logger.warning("Not ready: %s", error)
+        return str(error)
+    return ""
+
+
+def _download_secret(database: Database) -> bytes:
+    """What signs download links: made once, the same for every server on the database."""
+    name = "download_secret"
+    with database.reading() as session:
+        row = session.get(ServerState, name)
+    if row is None:
+        try:
+            with database.writing() as session:
+                row = ServerState(name=name, value=secrets.token_hex(32))
+                session.add(row)
+        except IntegrityError:
+            with database.reading() as session:
+                row = session.get(ServerState, name)
+    assert row is not None, "either found or made"
+    return bytes.fromhex(row.value)

@@ -1,0 +1,227 @@
+"""The job that trains a version of a model, measures it and keeps it."""
+
+import shutil
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlalchemy import delete
+from sqlalchemy.orm import Session
+
+from fewfit.classifier import Classifier
+from fewfit.data import Dataset, Kind, stratified_split
+from fewfit.errors import Cancelled
+from fewfit.service.database import Database
+from fewfit.service.errors import LostLeaseError
+from fewfit.service.failpoints import fail_point
+from fewfit.service.files import FileStore
+from fewfit.service.hyperparameters import training_settings
+from fewfit.service.jobs import Lease
+from fewfit.service.models import add_event, promote_version, version_owner
+from fewfit.service.parts import read_part
+from fewfit.service.quality import named_for_users, quality_report
+from fewfit.service.records import Hyperparameters, StoredFile
+from fewfit.service.references import claim, files_of
+from fewfit.service.tables import ModelRow, StepMetricsRow, VersionRow, utc_now
+from fewfit.service.uploads import store_file
+from fewfit.settings import Settings
+
+if TYPE_CHECKING:
+    from fewfit.training import Effort, Evaluation, Event
+
+_SEED = 0
+# Progress is written this often; a step of a small model takes milliseconds.
+_PROGRESS_EVERY_S = 0.5
+_MOST_LOSSES = 300
+
+
+class TrainingJob:
+    """Trains one version of a model."""
+
+    def __init__(self, database: Database, files: FileStore, settings: Settings) -> None:
+        self._database = database
+        self._files = files
+        self._settings = settings
+
+    def run(self, lease: Lease, cancel: threading.Event) -> None:
+        """Trains on the training part, measures on the evaluation part, and stores the artifact.
+
+        Raises Cancelled where `cancel` is set, LostLeaseError where the job is no longer this worker's.
+        """
+        with lease.writing() as session:
+            row, version = _rows(session, lease)
+            if version.status != "finetuning":
+                version.status = "finetuning"
+                add_event(session, row.id, version.number, "finetuning")
+            version.updated_at = utc_now()
+            session.execute(
+                delete(StepMetricsRow).where(
+                    StepMetricsRow.model_id == row.id, StepMetricsRow.version == version.number
+                )
+            )
+            parts = files_of(session, lease.owner)
+        fail_point("train.started")
+        train, held_out = self._data(parts, cast(Kind, row.kind))
+        fail_point("train.read")
+        classifier, warnings = self._fit(row, version, train, lease, cancel)
+        fail_point("train.fitted")
+        evaluation = classifier.evaluate(held_out.texts, held_out.targets) if len(held_out) else None
+        report = {}
+        if evaluation is not None:
+            confidences = classifier.predict_proba(held_out.texts)
+            report = quality_report(evaluation.to_dict(), confidences, classifier.decision_, held_out)
+        stored = self._store(classifier, row)
+        fail_point("train.stored")
+        with lease.writing() as session:
+            row, version = _rows(session, lease)
+            owner = version_owner(row, version.number)
+            for name, file in stored.items():
+                claim(session, owner, name, file)
+            if evaluation is not None:
+                self._keep_metrics(session, version, evaluation, classifier)
+            version.report = report
+            version.labels = list(classifier.manifest_.labels)
+            version.warnings = [*warnings, *classifier.warnings_]
+            version.size_bytes = sum(file.size_bytes for file in stored.values())
+            version.status, version.error = "ready", None
+            version.updated_at = version.completed_at = utc_now()
+            add_event(session, row.id, version.number, "ready")
+            if version.promote or row.promoted_version is None:
+                promote_version(row, version.number)
+            lease.finish(session)
+            fail_point("train.finishing")
+        fail_point("train.finished")
+
+    def give_up(self, session: Session, lease: Lease, reason: str) -> None:
+        """Says on the version why it could not be trained."""
+        version = session.get(VersionRow, (lease.subject_id, lease.payload["version"]))
+        if version is None:
+            return
+        version.status, version.error = "failed", reason
+        version.updated_at = version.completed_at = utc_now()
+        add_event(session, version.model_id, version.number, "failed")
+
+    def _data(self, files: dict[str, StoredFile], kind: Kind) -> tuple[Dataset, Dataset]:
+        """The training part and what it is measured on: the evaluation part, else a part held out."""
+        parts = {}
+        for name, file in files.items():
+            with self._files.open(file.sha256) as stream:
+                parts[name] = read_part(stream, kind)
+        if "eval" in parts:
+            return parts["train"], parts["eval"]
+        return stratified_split(parts["train"], eval_fraction=self._settings.eval_fraction, seed=_SEED)
+
+    def _fit(
+        self, row: ModelRow, version: VersionRow, train: Dataset, lease: Lease, cancel: threading.Event
+    ) -> tuple[Classifier, list[str]]:
+        settings, warnings = training_settings(
+            Hyperparameters(**version.hyperparameters), effort=self._settings.effort, n_texts=len(train)
+        )
+        classifier = Classifier(
+            row.base,
+            effort=cast("Effort", self._settings.effort),
+            seed=_SEED,
+            max_length=self._settings.max_length or None,
+            settings=settings,
+        )
+        recorder = ProgressRecorder(lease, version.number)
+        classifier.fit(train.texts, train.targets, on_event=recorder, cancel=cancel)
+        return classifier, warnings
+
+    def _store(self, classifier: Classifier, row: ModelRow) -> dict[str, StoredFile]:
+        folder = self._files.new_folder()
+        try:
+            classifier.save(folder / "model")
+            fail_point("train.saved")
+            paths = sorted(path for path in (folder / "model").rglob("*") if path.is_file())
+            return {
+                str(path.relative_to(folder / "model")): self._store_file(path, row.organization_id) for path in paths
+            }
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _store_file(self, path: Path, organization_id: str) -> StoredFile:
+        return store_file(self._database, self._files, organization_id, path, path.name)
+
+    def _keep_metrics(
+        self, session: Session, version: VersionRow, evaluation: "Evaluation", classifier: Classifier
+    ) -> None:
+        """The untuned base is step 0, the trained model the last step."""
+        version.metrics = named_for_users(evaluation.metrics.numbers())
+        version.base_metrics = named_for_users(evaluation.frozen.numbers()) if evaluation.frozen else {}
+        last_step = max(1, int(classifier.manifest_.training["steps"]))
+        for step, metrics in ((0, version.base_metrics), (last_step, version.metrics)):
+            if metrics:
+                keep_step(session, version, step, dict(metrics))
+
+
+class ProgressRecorder:
+    """Writes what happens during training as it happens; ends training when the lease is lost."""
+
+    def __init__(self, lease: Lease, version: int) -> None:
+        self._lease = lease
+        self._version = version
+        self._written_s = 0.0
+        self._stage = ""
+        self._losses: list[tuple[int, float]] = []
+
+    def __call__(self, event: "Event") -> None:
+        """Takes an event; most are only remembered."""
+        fail_point("train.step")
+        if event.loss is not None:
+            self._losses.append((event.step, round(event.loss, 5)))
+            if len(self._losses) > _MOST_LOSSES:
+                # Every other one: the curve keeps its shape.
+                self._losses = self._losses[::2]
+        metrics = named_for_users(event.metrics)
+        now_s = time.monotonic()
+        if event.stage == self._stage and not metrics and now_s - self._written_s < _PROGRESS_EVERY_S:
+            return
+        self._stage, self._written_s = event.stage, now_s
+        try:
+            with self._lease.writing() as session:
+                _, version = _rows(session, self._lease)
+                version.progress = self._progress(event)
+                if metrics:
+                    keep_step(session, version, event.step, metrics)
+        except LostLeaseError as error:
+            raise Cancelled from error
+
+    def _progress(self, event: "Event") -> dict[str, Any]:
+        return {
+            "stage": event.stage,
+            "step": event.step,
+            "total_steps": event.total_steps,
+            "elapsed_s": round(event.elapsed_s, 2),
+            "remaining_s": None if event.remaining_s is None else round(event.remaining_s, 2),
+            "losses": [list(point) for point in self._losses],
+        }
+
+
+def keep_step(session: Session, version: VersionRow, step: int, metrics: dict[str, float]) -> None:
+    """Keeps the figures of a step, instead of those that were there."""
+    session.execute(
+        delete(StepMetricsRow).where(
+            StepMetricsRow.model_id == version.model_id,
+            StepMetricsRow.version == version.number,
+            StepMetricsRow.step_number == step,
+        )
+    )
+    session.add(
+        StepMetricsRow(
+            model_id=version.model_id,
+            version=version.number,
+            step_number=step,
+            metrics=metrics,
+            created_at=utc_now(),
+        )
+    )
+
+
+def _rows(session: Session, lease: Lease) -> tuple[ModelRow, VersionRow]:
+    row = session.get(ModelRow, lease.subject_id)
+    version = session.get(VersionRow, (lease.subject_id, lease.payload["version"]))
+    assert row is not None, "deleting a model cancels its jobs"
+    assert version is not None, "versions go with their model"
+    return row, version
