@@ -47,7 +47,8 @@ def render(rows: Sequence[Result]) -> str:
                     "",
                     *_by_task(part, metric),
                 ]
-                lines += _means(part, kind) + _languages(part, metric) + _details(part, kind)
+                lines += _means(part, kind) + _languages(part, metric) + _languages(part, METRICS["mae"])
+                lines += _details(part, kind)
         lines += ["### Time", "", *_time(frame)]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -104,7 +105,7 @@ def _languages(frame: Frame, metric: Metric) -> list[str]:
     for line in frame.lines:
         for method in line.own_methods:
             results = list(line.results[method].values())
-            if len(results[0].test) == 1:
+            if len(results[0].test) == 1 or not line.values(method, metric.name):
                 continue
             home = [language for language in results[0].train if language in results[0].test]
             away = [language for language in results[0].test if language not in results[0].train]
@@ -119,7 +120,8 @@ def _languages(frame: Frame, metric: Metric) -> list[str]:
                 ", ".join(f"{x} {metric.cell([value])}" for x, value in by_language.items()),
             ])  # fmt: skip
     head = ["task", "size", "method", "n", "trained on", "there", "elsewhere", "gap", "by test language"]
-    return [f"{metric.title} by language of the test rows:", "", *table(head, rows, n_text_columns=3)] if rows else []
+    title = f"{metric.title[0].upper()}{metric.title[1:]} by language of the test rows:"
+    return [title, "", *table(head, rows, n_text_columns=3)] if rows else []
 
 
 def _details(frame: Frame, kind: str) -> list[str]:
@@ -153,9 +155,10 @@ def _time(frame: Frame) -> list[str]:
             ])  # fmt: skip
     head = ["task", "size", "method", "n", "rows", "steps", "fit s", "fit CPU s", "texts/s", "load before"]
     intro = (
-        "Medians over samples: seconds from texts and labels to a model that is ready (imports and loading the base "
-        "not counted), the same in CPU seconds over all threads, and test texts answered a second. The load average "
-        "says how busy the machine was: above the number of cores, times tell little and CPU seconds more."
+        "Medians over samples: seconds from texts and labels to a model that is ready (imports are not counted, "
+        "loading the base only for fewfit), the same in CPU seconds over all threads, and test texts answered a "
+        "second. The load average says how busy the machine was: where it is above the number of cores, times "
+        "tell little and CPU seconds more."
     )
     return [intro, "", *table(head, rows, n_text_columns=3)]
 

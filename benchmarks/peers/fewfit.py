@@ -29,10 +29,11 @@ def fewfit(job: Job) -> Reply:
     predictions = {}
     for language, texts in job.tests.items():
         start = time.perf_counter()
-        answers = classifier.predict(texts)
+        given, probabilities = _answer(classifier, job.kind, columns, texts)
         predict_s = time.perf_counter() - start
-        labels = [[answer] if isinstance(answer, str) else list(answer) for answer in answers]
-        predictions[language] = Prediction(labels, _probabilities(classifier, texts), predict_s)
+        if probabilities is None:
+            probabilities = np.asarray(classifier.predict_proba(texts))
+        predictions[language] = Prediction(given, probabilities.tolist(), predict_s)
     manifest = classifier.manifest_
     notes = {"tuned": manifest.tuned, "steps": manifest.training.get("steps"), "metrics": manifest.metrics}
     return Reply(columns, predictions, clock.wall_s, clock.cpu_s, notes)
@@ -50,9 +51,14 @@ def _parameters(settings: dict[str, Any]) -> dict[str, Any]:
     return parameters
 
 
-def _probabilities(classifier: Classifier, texts: list[str]) -> list[list[float]]:
-    rows: list[list[float]] = np.asarray(classifier.predict_proba(texts)).tolist()
-    return rows
+def _answer(
+    classifier: Classifier, kind: str, columns: list[str], texts: list[str]
+) -> tuple[list[list[str]], np.ndarray | None]:
+    """The labels of each text, with the probabilities where the same pass gives both."""
+    if kind == "multi":  # thresholds decide, which predict knows
+        return [list(labels) for labels in classifier.predict(texts)], None
+    probabilities = np.asarray(classifier.predict_proba(texts))
+    return [[columns[column]] for column in probabilities.argmax(axis=1)], probabilities
 
 
 if __name__ == "__main__":

@@ -71,15 +71,15 @@ def test_a_second_command_has_nothing_left_to_do(
     assert main(command) == 0
     assert "2 measurements, 2 of them there" in capsys.readouterr().err
     assert len(Results(tmp_path / "r.jsonl").rows) == 2
-    assert main([*command, "--again"]) == 0
-    assert len(Results(tmp_path / "r.jsonl").rows) == 4
+    assert main([*command, "--again", "--dry-run"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
 
 
 def test_a_failed_measurement_ends_with_1(
     folder: Path, tmp_path: Path, base: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("benchmarks.harness.worker.LOGS", tmp_path / "logs")
-    monkeypatch.setattr("benchmarks.harness.worker.python_for", lambda requirements: sys.executable)
+    monkeypatch.setattr("benchmarks.accuracy.Runner.run", lambda self, steps: [f"{step}: no luck" for step in steps])
     command = ["--data", str(folder), "--base", base, "--out", str(tmp_path / "r.jsonl"), "--tasks", "drinks"]
-    assert main([*command, "--sizes", "16", "--seeds", "0", "--methods", "tfidf:depth=2", "--threads", "1"]) == 1
-    assert "unknown setting depth" in capsys.readouterr().err
+    assert main([*command, "--sizes", "16", "--seeds", "0", "--methods", "tfidf"]) == 1
+    told = capsys.readouterr().err
+    assert "1 measurements failed:\n  drinks, size 16, seed 0, tfidf: no luck" in told

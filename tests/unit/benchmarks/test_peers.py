@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import combinations_with_replacement
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from benchmarks.peers.linear import balanced_head, fitted_threshold, given
 from benchmarks.peers.pairs import default_steps
 from benchmarks.peers.protocol import Job
 from benchmarks.peers.tfidf import tfidf
+from fewfit import Classifier
 from fewfit.testing import write_toy_base
+from fewfit.training import TrainingSettings
 
 TEXTS = ["the card was charged twice", "please send the invoice", "I cannot log in", "change the password"]
 
@@ -45,9 +48,11 @@ def test_fewfit_is_asked_through_its_public_interface(toy_base: Path, kind: str)
     assert reply.columns == ["access", "money"]
     probabilities = np.array(reply.predictions["en"].probabilities)
     assert probabilities.shape == (2, 2)
-    if kind == "single":
-        expected = [[reply.columns[column]] for column in probabilities.argmax(axis=1)]
-        assert reply.predictions["en"].given == expected
+    classifier = Classifier(toy_base, settings=replace(TrainingSettings.for_effort("quick"), steps=2, tail_layers=1))
+    targets = [["money"], ["money"], ["access"], ["access"]]
+    classifier.fit(TEXTS, targets if kind == "multi" else [target[0] for target in targets])
+    given_alone = classifier.predict(["the invoice", "the password"])
+    assert reply.predictions["en"].given == [[x] if isinstance(x, str) else list(x) for x in given_alone]
     assert reply.notes["steps"] == 2
     assert reply.fit_s > 0
 

@@ -75,6 +75,16 @@ def test_languages_show_the_gap_to_the_language_of_training() -> None:
     assert found == ("| topics:en:all | 8 | fewfit | 1 | en | 90.0 | 75.0 | -15.0 | en 90.0, de 80.0, fr 70.0 |")
 
 
+def test_ordered_labels_show_their_error_by_language_too() -> None:
+    tests = {
+        language: {"n": 10, "accuracy": 0.5, "mae": mae, "predict_s": 1.0}
+        for language, mae in [("en", 0.5), ("de", 0.75)]
+    }
+    text = render([a_result(trial="stars:en:all", test=["en", "de"], tests=tests)])
+    assert "Mean absolute error by language of the test rows:" in text
+    assert "| stars:en:all | 8 | fewfit | 1 | en | 0.500 | 0.750 | +0.250 | en 0.500, de 0.750 |" in text
+
+
 def test_time_tells_how_busy_the_machine_was() -> None:
     rows = [a_result(seed=seed, fit_s=fit_s, load=load) for seed, fit_s, load in [(0, 1, 0.5), (1, 9, 7.25), (2, 2, 1)]]
     assert "| drinks | 8 | fewfit | 3 | 16 | – | 2.0 | 2.5 | 50 | 0.5–7.2 |" in render(rows)
