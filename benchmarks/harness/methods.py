@@ -126,7 +126,7 @@ def digest_of(files: Sequence[Path]) -> str:
     for path in files:
         content = path.read_text(encoding="utf-8")
         if path.suffix == ".py":
-            content = ast.dump(_without_docstrings(ast.parse(content)))
+            content = ast.unparse(_without_docstrings(ast.parse(content)))
         hashed.update(f"{path.name}\n{content}\n".encode())
     return hashed.hexdigest()[:12]
 
