@@ -12,7 +12,8 @@ class TrainingSettings:
 
     `tail_layers` is how many upper layers are tuned (None: the base's own default). `steps` is how many
     optimiser steps (None: at least 30, and at least four times each text), `batch_size` how many texts a
-    step. `learning_rate` is the peak, warmed up over the first tenth and decayed linearly to zero.
+    step. `learning_rate` is the peak, warmed up over the first tenth and decayed linearly to zero (None: 1e-4 for
+    layers 384 wide, and the less the wider they are).
     Three losses can be mixed by weight: `cosine_weight` for the cosine similarity of pairs,
     `contrastive_weight` for supervised contrast (its `temperature` divides the similarities),
     `classification_weight` for cross-entropy through a linear head; see `fewfit.training.losses`.
@@ -24,7 +25,7 @@ class TrainingSettings:
     tail_layers: int | None = None
     steps: int | None = None
     batch_size: int = 32
-    learning_rate: float = 1e-4
+    learning_rate: float | None = None
     weight_decay: float = 0.01
     dropout: float = 0.1
     cosine_weight: float = 1.0

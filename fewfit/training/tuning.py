@@ -35,6 +35,7 @@ class TuningPlan:
 
     settings: TrainingSettings
     steps: int
+    learning_rate: float
     seed: int
 
 
@@ -68,7 +69,7 @@ def tune(
     tail_parameters = [parameter for parameter in tail.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(
         [
-            {"params": tail_parameters, "lr": settings.learning_rate, "weight_decay": settings.weight_decay},
+            {"params": tail_parameters, "lr": plan.learning_rate, "weight_decay": settings.weight_decay},
             {"params": [weight, bias], "lr": HEAD_LEARNING_RATE, "weight_decay": 0.0},
         ]
     )
