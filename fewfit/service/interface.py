@@ -192,7 +192,7 @@ class ModelsLike(Protocol):
         ...
 
     def bases(self) -> tuple[BaseInfo, ...]:
-        """The bases that models can be trained on."""
+        """The bases that models can be trained on, the default one first."""
         ...
 
 

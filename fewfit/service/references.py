@@ -76,9 +76,9 @@ def claim(session: Session, owner: Owner, role: str, file: StoredFile) -> None:
         FileReferenceRow.organization_id == owner.organization_id,
         FileReferenceRow.sha256 == file.sha256,
     )
-    refer(session, owner, role, file)
     if _rows(session, upload) == 0:
         raise InputError("The uploaded file has expired, or was used already. Upload it again.")
+    refer(session, owner, role, file)
 
 
 def copy_references(session: Session, source: Owner, target: Owner, roles: Iterable[str] | None = None) -> int:
