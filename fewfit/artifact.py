@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from fewfit.decision import Calibration, Decision, Head, Kind
+from fewfit.encoders.portable import ENCODER_FILE, GRAPH_FILES, TRUNK_FILE, PortableEncoder
 from fewfit.errors import ArtifactError
 
 SCHEMA_VERSION = 1
@@ -26,6 +27,7 @@ MANIFEST_FILE = "model.json"
 TAIL_FILE = "tail.safetensors"
 HEAD_FILE = "head.safetensors"
 TOKENIZER_FILE = "tokenizer.json"
+PROBES_FILE = "probes.safetensors"
 LARGEST_MANIFEST_BYTES = 64 * 2**20
 
 
@@ -45,7 +47,8 @@ class Manifest:
     """What `model.json` says, apart from the numbers of the decision.
 
     `metrics` holds sets of figures by name (out-of-fold, evaluation ...), `training` what the model was
-    trained with, `warnings` what was found in its data.
+    trained with, `warnings` what was found in its data, `serving` the precision it is served in and how
+    near that is to the trained model.
     """
 
     kind: Kind
@@ -60,17 +63,24 @@ class Manifest:
     training: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     libraries: dict[str, str] = field(default_factory=dict)
+    serving: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """A saved model in memory. `tail` maps parameter names to arrays; `frozen` is the untuned decision."""
+    """A saved model in memory. `tail` maps parameter names to arrays; `frozen` is the untuned decision.
+
+    `portable` is what a machine without torch needs of the base (None in a model saved by torch alone),
+    `probes` the trained model's confidences on `fewfit.serving.parity.ODD_TEXTS`, (n_texts, n_labels).
+    """
 
     manifest: Manifest
     decision: Decision
     frozen: Decision
     tail: Mapping[str, np.ndarray]
     tokenizer: str
+    portable: PortableEncoder | None = None
+    probes: np.ndarray | None = None
 
 
 def write_artifact(folder: Path | str, artifact: Artifact) -> None:
@@ -115,9 +125,11 @@ def read_artifact(folder: Path | str) -> Artifact:
         tail = load_file(source / TAIL_FILE)
         decision = _decision(manifest, data["decision"], heads, "")
         frozen = _decision(manifest, data["frozen"], heads, "frozen.")
+        portable, probes = _portable(source, hashes)
     except (KeyError, TypeError, ValueError, SafetensorError) as error:
         raise ArtifactError(f"{source / MANIFEST_FILE} cannot be understood: {error!r}.") from error
-    return Artifact(manifest, decision, frozen, tail, (source / TOKENIZER_FILE).read_text(encoding="utf-8"))
+    tokenizer = (source / TOKENIZER_FILE).read_text(encoding="utf-8")
+    return Artifact(manifest, decision, frozen, tail, tokenizer, portable, probes)
 
 
 def read_manifest(folder: Path | str) -> Manifest:
@@ -130,7 +142,26 @@ def read_manifest(folder: Path | str) -> Manifest:
         raise ArtifactError(f"{source / MANIFEST_FILE} cannot be understood: {error!r}.") from error
 
 
+def _portable(source: Path, hashes: Mapping[str, str]) -> tuple[PortableEncoder | None, np.ndarray | None]:
+    """The encoder's files and the probes, where the model has them; the trunk is read when it is needed."""
+    if ENCODER_FILE not in hashes:
+        return None, None
+    files = {}
+    for name in (ENCODER_FILE, *GRAPH_FILES):
+        _check(source / name, hashes[name])
+        files[name] = (source / name).read_bytes()
+    _check(source / PROBES_FILE, hashes[PROBES_FILE])
+    trunk = source / TRUNK_FILE if TRUNK_FILE in hashes else None
+    if trunk is not None and not trunk.is_file():
+        _check(trunk, hashes[TRUNK_FILE])
+    return PortableEncoder.from_files(files, trunk), load_file(source / PROBES_FILE)["confidences"]
+
+
 def _contents(artifact: Artifact) -> dict[str, bytes]:
+    portable: dict[str, bytes] = {}
+    if artifact.portable is not None and artifact.probes is not None:
+        portable = artifact.portable.files()
+        portable[PROBES_FILE] = save({"confidences": np.ascontiguousarray(artifact.probes)})
     heads = {
         "weight": artifact.decision.head.weight,
         "bias": artifact.decision.head.bias,
@@ -141,6 +172,7 @@ def _contents(artifact: Artifact) -> dict[str, bytes]:
         TAIL_FILE: save({name: np.ascontiguousarray(array) for name, array in artifact.tail.items()}),
         HEAD_FILE: save({name: np.ascontiguousarray(array) for name, array in heads.items()}),
         TOKENIZER_FILE: artifact.tokenizer.encode(),
+        **portable,
     }
 
 
@@ -201,6 +233,7 @@ def _manifest(data: Mapping[str, Any]) -> Manifest:
         training=dict(data["training"]),
         warnings=[str(warning) for warning in data["warnings"]],
         libraries=dict(data["libraries"]),
+        serving=dict(data.get("serving", {})),
     )
 
 

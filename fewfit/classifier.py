@@ -4,6 +4,7 @@ import logging
 import platform
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,8 +15,10 @@ import numpy as np
 from fewfit.artifact import Artifact, BaseReference, Manifest, read_artifact, write_artifact
 from fewfit.data import Report, clean_text, read_dataset, validate
 from fewfit.decision import Decision
-from fewfit.errors import ArtifactError, InputError, MissingExtraError, NotFittedError
+from fewfit.errors import ArtifactError, BaseError, InputError, MissingExtraError, NotFittedError
+from fewfit.serving.engine_runtime import EngineRuntime
 from fewfit.serving.runtime import Runtime
+from fewfit.serving.served import ModelLoader
 from fewfit.version import __version__
 
 if TYPE_CHECKING:
@@ -111,6 +114,7 @@ class Classifier:
         trunk, _ = encoder.split(trained.tail_layers)
         self._runtime: Runtime = _torch_runtime(trunk, trained.tail, encoder, max_length)
         self._encoder_ = encoder
+        self._probe_texts = read[:_MOST_PROBE_TEXTS]
         self._indicator = indicator
         self._artifact = Artifact(
             manifest=Manifest(
@@ -192,8 +196,10 @@ class Classifier:
             )
         confidences = artifact.decision.probabilities(self._embed(rows, self._runtime))
         metrics = training.score(targets, confidences, artifact.decision.matrix(confidences))
-        before = artifact.frozen.probabilities(self._embed(rows, self._frozen_runtime()))
-        frozen = training.score(targets, before, artifact.frozen.matrix(before))
+        frozen = None
+        if (runtime := self._frozen_runtime()) is not None:
+            before = artifact.frozen.probabilities(self._embed(rows, runtime))
+            frozen = training.score(targets, before, artifact.frozen.matrix(before))
         report: Evaluation = training.Evaluation(metrics, frozen)
         return report
 
@@ -224,15 +230,25 @@ class Classifier:
 
     # Keeping ------------------------------------------------------------------------------------
 
-    def save(self, folder: str | Path) -> None:
-        """Writes the model to a folder, whole or not at all; an older model there is replaced."""
-        write_artifact(folder, self._fitted())
+    def save(self, folder: str | Path, *, slim: bool = False) -> None:
+        """Writes the model to a folder, whole or not at all; an older model there is replaced.
+
+        The folder also holds what a plain install needs to classify. With `slim`, the base's trunk is
+        left out and put into fewfit's cache folder instead, once for all models on that base.
+        """
+        self._make_portable()
+        artifact = self._fitted()
+        if slim and artifact.portable is not None:
+            artifact = replace(artifact, portable=artifact.portable.keep_trunk())
+        write_artifact(folder, artifact)
 
     @classmethod
     def load(cls, folder: str | Path, *, base: str | Path | None = None, device: str = "auto") -> Self:
-        """Reads a saved model. `base` says where its base's weights are, if not where they were.
+        """Reads a saved model; classifying with it needs nothing but the plain install.
 
-        Raises ArtifactError where the folder is not whole or the base is not the one it was trained on.
+        With `device` or `base` given, torch computes, on that device and with the base's weights from
+        there. Raises ArtifactError where the folder is not whole or the base is not the one it was
+        trained on.
         """
         artifact = read_artifact(folder)
         manifest = artifact.manifest
@@ -245,19 +261,16 @@ class Classifier:
             clean=manifest.clean,
             device=device,
         )
-        encoder = classifier._encoder()
-        if encoder.weights.digest != manifest.base.digest:
-            raise ArtifactError(
-                f"The model was trained on the base {manifest.base.name} with digest {manifest.base.digest[:12]}..., "
-                f"but {classifier.base} has {encoder.weights.digest[:12]}.... "
-                "Give the right weights with Classifier.load(folder, base=...)."
-            )
+        classifier._artifact = artifact
+        classifier._indicator = False
+        classifier._probe_texts = []
+        if artifact.portable is not None and base is None and device == "auto":
+            classifier._runtime = EngineRuntime(ModelLoader().load(artifact))
+            return classifier
+        encoder = classifier._own_encoder()
         trunk, tail = encoder.split(manifest.base.tail_layers)
         _load_tail(tail, artifact.tail)
         classifier._runtime = _torch_runtime(trunk, tail, encoder, manifest.max_length)
-        classifier._encoder_ = encoder
-        classifier._artifact = artifact
-        classifier._indicator = False
         return classifier
 
     # scikit-learn -------------------------------------------------------------------------------
@@ -313,11 +326,50 @@ class Classifier:
 
         return Encoder.load(self.base, device=self.device)
 
-    def _frozen_runtime(self) -> Runtime:
-        trunk, tail = self._encoder_.split(0)
-        return _torch_runtime(trunk, tail, self._encoder_, self._fitted().manifest.max_length)
+    def _own_encoder(self) -> Any:
+        """The encoder of the model's base, checked to be the one it was trained on."""
+        if not hasattr(self, "_encoder_"):
+            encoder = self._encoder()
+            reference = self._fitted().manifest.base
+            if encoder.weights.digest != reference.digest:
+                raise ArtifactError(
+                    f"The model was trained on the base {reference.name} with digest {reference.digest[:12]}..., "
+                    f"but {self.base} has {encoder.weights.digest[:12]}.... "
+                    "Give the right weights with Classifier.load(folder, base=...)."
+                )
+            self._encoder_ = encoder
+        return self._encoder_
+
+    def _frozen_runtime(self) -> Runtime | None:
+        """The untuned base, or None where its weights are not at hand."""
+        try:
+            encoder = self._own_encoder()
+        except (BaseError, ArtifactError) as error:
+            logger.info("There is no comparison with the frozen base: %s", error)
+            return None
+        trunk, tail = encoder.split(0)
+        return _torch_runtime(trunk, tail, encoder, self._fitted().manifest.max_length)
+
+    def _make_portable(self) -> None:
+        """Adds what a plain install needs to classify, once after each fit."""
+        artifact = self._fitted()
+        if artifact.portable is not None:
+            return
+        try:
+            from fewfit.serving.preparing import make_portable
+
+            self._artifact = make_portable(
+                artifact, self._own_encoder(), lambda texts: self._embed(texts, self._runtime), self._probe_texts
+            )
+        except ImportError as error:
+            raise MissingExtraError(
+                f"Saving a trained model needs packages that the plain install leaves out ({error.name} is missing). "
+                'Install them with: pip install "fewfit[train]"'
+            ) from error
 
 
+# How many training texts are kept to make texts from on which the saved form is compared with the trained one.
+_MOST_PROBE_TEXTS = 200
 _PARAMETERS = ("base", "effort", "seed", "max_length", "clean", "device", "settings")
 _KINDS = {"single": "single-label (one string a text)", "multi": "multilabel (a list of strings a text)"}
 

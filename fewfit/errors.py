@@ -69,6 +69,20 @@ class MissingExtraError(FewfitError):
     exit_code = 6
 
 
+class QueueFullError(FewfitError):
+    """Too many texts are waiting for an answer; try again shortly."""
+
+    code = "queue_full"
+    exit_code = 7
+
+
+class ModelNotLoadedError(FewfitError):
+    """The engine has no model of this name."""
+
+    code = "model_not_loaded"
+    exit_code = 5
+
+
 class Cancelled(FewfitError):  # noqa: N818 - cancelling is not a failure
     """Cancelled; nothing was written."""
 

@@ -1,0 +1,84 @@
+"""Computation graphs of trunk and tail without their weights, and the weights put into them.
+
+A graph depends on the base's architecture alone, so it is exported once; every model's weights come from
+its safetensors file. Reading and running one needs neither torch nor the onnx package.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fewfit.encoders.quantize import dequantize, int8_name, quantize_rows, scale_name
+
+Precision = Literal["int8", "fp32"]
+PRECISIONS: tuple[Precision, ...] = ("int8", "fp32")  # fastest first
+Form = Literal["plain", "transposed", "int8", "int8-transposed", "scale"]
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Binding:
+    """Which weight stands where: initializer `name` of a graph is parameter `weight`, in this `form`.
+
+    Parameters are kept as torch has them, a row for each output. "plain" and "transposed" are float32;
+    "int8" and "int8-transposed" are its rounded rows, "scale" what each row is multiplied by.
+    """
+
+    name: str
+    weight: str
+    form: Form
+
+
+@dataclass(frozen=True)
+class Graph:
+    """An ONNX model whose large weights are left out, and where they go.
+
+    `model` is a serialised ModelProto; `bindings` name every initializer that it lacks.
+    """
+
+    model: bytes
+    bindings: tuple[Binding, ...]
+
+    def weights(self, arrays: Arrays) -> dict[str, NDArray[Any]]:
+        """The missing initializers by name, made from a base's or a model's parameters.
+
+        `arrays` may hold a parameter as it is or rounded to int8 (see `quantize`); either serves every
+        form. Raises KeyError where a parameter is missing altogether.
+        """
+        return {binding.name: _resolve(binding, arrays) for binding in self.bindings}
+
+    def bindings_json(self) -> list[list[str]]:
+        """The bindings as plain JSON: [initializer, parameter, form] each."""
+        return [[binding.name, binding.weight, binding.form] for binding in self.bindings]
+
+    @classmethod
+    def from_parts(cls, model: bytes, bindings: Sequence[Sequence[str]]) -> "Graph":
+        """The graph of a serialised model and what `bindings_json` gave. Raises ValueError for other content."""
+        forms: dict[str, Form] = {form: form for form in get_args(Form)}
+        read = []
+        for name, weight, form in bindings:
+            if form not in forms:
+                raise ValueError(f"the binding of {name!r} has the form {form!r}")
+            read.append(Binding(str(name), str(weight), forms[form]))
+        return cls(model, tuple(read))
+
+
+def _resolve(binding: Binding, arrays: Arrays) -> NDArray[Any]:
+    weight, form = binding.weight, binding.form
+    rounded = int8_name(weight) in arrays
+    value: NDArray[Any]
+    if form in ("plain", "transposed"):
+        if rounded:
+            value = dequantize(arrays[int8_name(weight)], arrays[scale_name(weight)])
+        else:
+            value = np.asarray(arrays[weight], dtype=np.float32)
+    elif rounded:
+        value = arrays[scale_name(weight)] if form == "scale" else arrays[int8_name(weight)]
+    else:
+        rows, scale = quantize_rows(np.asarray(arrays[weight], dtype=np.float32))
+        value = scale if form == "scale" else rows
+    return np.ascontiguousarray(value.T if form in ("transposed", "int8-transposed") else value)

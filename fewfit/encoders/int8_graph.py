@@ -1,0 +1,230 @@
+"""Rewrites a float graph so that its large matrix products run on 8-bit integers.
+
+Each token's activations get a scale of their own, so what a text gets never depends on what else is in
+its batch; onnxruntime's own dynamic quantisation takes one scale for the whole batch. The rounding of a
+weight's rows is `quantize_rows`. Needs the onnx package.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from fewfit.encoders.graphs import Binding, Graph
+
+_ORT = "com.microsoft"  # fused operators that every onnxruntime for CPUs has
+
+
+def to_int8(graph: Graph) -> Graph:
+    """The same computation with int8 matrix products over tokens and an int8 vocabulary."""
+    return _Rewriting(graph).run()
+
+
+@dataclass
+class _Linear:
+    """A matrix product with a weight, its bias, and what directly follows."""
+
+    product: onnx.NodeProto
+    weight: str
+    bias: str | None
+    output: str
+    gelu: bool = False
+
+
+class _Rewriting:
+    def __init__(self, graph: Graph) -> None:
+        self.model = onnx.load_model_from_string(graph.model)
+        self.bindings = {binding.name: binding for binding in graph.bindings}
+        self.out: list[onnx.NodeProto] = []
+        self.new_bindings: dict[str, Binding] = {}
+        self.constants: dict[str, onnx.TensorProto] = {}
+        self.weights: dict[str, onnx.TensorProto] = {}
+        self.shapes: set[str] = set()
+        self.absorbed: set[int] = set()
+        self.users: dict[str, list[onnx.NodeProto]] = {}
+        self.rounded: dict[str, str] = {}  # activation -> prefix of its rounded form
+        for node in self.model.graph.node:
+            for name in node.input:
+                self.users.setdefault(name, []).append(node)
+        for value in self.model.graph.output:
+            self.users.setdefault(value.name, []).append(onnx.NodeProto())
+        self.initializers = {tensor.name: tensor for tensor in self.model.graph.initializer}
+
+    def run(self) -> Graph:
+        for node in self.model.graph.node:
+            if id(node) in self.absorbed:
+                continue
+            linear = self._linear(node)
+            if linear is not None:
+                self._write(linear)
+            elif self._is_vocabulary(node):
+                self._vocabulary(node)
+            else:
+                self.out.append(node)
+        graph = self.model.graph
+        nodes = _needed(self.out, [value.name for value in graph.output])
+        read = {name for node in nodes for name in node.input}
+        kept = [tensor for name, tensor in self.initializers.items() if name in read]
+        kept += [tensor for name, tensor in {**self.constants, **self.weights}.items() if name in read]
+        bindings = [binding for name, binding in self.bindings.items() if name in read]
+        bindings += list(self.new_bindings.values())
+        del graph.node[:]
+        graph.node.extend(nodes)
+        del graph.initializer[:]
+        graph.initializer.extend(kept)
+        self.model.opset_import.append(helper.make_opsetid(_ORT, 1))
+        return Graph(self.model.SerializeToString(), tuple(bindings))
+
+    # Finding ------------------------------------------------------------------------------------
+
+    def _linear(self, node: onnx.NodeProto) -> _Linear | None:
+        """The node as a product of token vectors and a layer's weight, with what can be fused into it."""
+        if node.op_type != "MatMul":
+            return None
+        binding = self.bindings.get(node.input[1])
+        if binding is None or binding.form != "transposed" or not binding.weight.startswith("body."):
+            return None
+        linear = _Linear(node, binding.name, None, output=node.output[0])
+        adding = self._only_user(linear.output, "Add")
+        if adding is not None and (bias := self._bound_vector(adding, linear.output)):
+            linear.bias, linear.output = bias, adding.output[0]
+            self.absorbed.add(id(adding))
+        if linear.bias is None:
+            return linear
+        gelu = self._only_user(linear.output, "Gelu")
+        if gelu is not None and not any(a.name == "approximate" and a.s == b"tanh" for a in gelu.attribute):
+            linear.gelu, linear.output = True, gelu.output[0]
+            self.absorbed.add(id(gelu))
+        return linear
+
+    def _only_user(self, name: str, op_type: str) -> onnx.NodeProto | None:
+        users = self.users.get(name, [])
+        return users[0] if len(users) == 1 and users[0].op_type == op_type else None
+
+    def _bound_vector(self, node: onnx.NodeProto, other: str) -> str | None:
+        name = next((name for name in node.input if name != other), None)
+        if name is None or name not in self.bindings:
+            return None
+        return name if len(self.initializers[name].dims) == 1 else None
+
+    def _is_vocabulary(self, node: onnx.NodeProto) -> bool:
+        return node.op_type == "Gather" and node.input[0] in self.bindings and node.input[1] == "input_ids"
+
+    # Writing ------------------------------------------------------------------------------------
+
+    def _write(self, linear: _Linear) -> None:
+        rounded = self._rounded(linear.product.input[0])
+        prefix = linear.product.output[0]
+        parameter = self.bindings[linear.weight].weight
+        columns = int(self.initializers[linear.weight].dims[1])
+        rows = int(self.initializers[linear.weight].dims[0])
+        weight = self._weight(
+            f"{prefix}.int8", Binding(f"{prefix}.int8", parameter, "int8-transposed"), [rows, columns]
+        )
+        scale = self._weight(f"{prefix}.scale", Binding(f"{prefix}.scale", parameter, "scale"), [columns])
+        one = self._constant("int8.one", np.array(1, dtype=np.float32))
+        middle = self._constant("int8.middle", np.array(128, dtype=np.uint8))
+        # The product leaves the integer kernel multiplied by the column's scale; the token's follows.
+        # SkipLayerNormalization would take bias and residual too, but is slower than the plain operators.
+        self._node("MatMulIntegerToFloat", [f"{rounded}.int8", weight, one, scale, middle], f"{prefix}.columns", _ORT)
+        self._node("Mul", [f"{prefix}.columns", f"{rounded}.column"], f"{prefix}.product")
+        flat = f"{prefix}.product"
+        if linear.bias is None:
+            self._to_tokens(flat, columns, linear.output)
+        elif linear.gelu:
+            self._node("BiasGelu", [flat, linear.bias], f"{prefix}.gelu", _ORT)
+            self._to_tokens(f"{prefix}.gelu", columns, linear.output)
+        else:
+            self._node("Add", [flat, linear.bias], f"{prefix}.biased")
+            self._to_tokens(f"{prefix}.biased", columns, linear.output)
+
+    def _rounded(self, name: str) -> str:
+        """The activations (batch, seq, width) as uint8 (tokens, width) around 128, one scale a token."""
+        if name in self.rounded:
+            return self.rounded[name]
+        prefix = f"int8.{len(self.rounded)}"
+        self.rounded[name] = prefix
+        axis = self._constant("int8.axis", np.array([1]))
+        width = self._width(name)
+        shape = self._constant(f"int8.flat.{width}", np.array([-1, width]))
+        self._node("Reshape", [name, shape], f"{prefix}.tokens")
+        self._node("Abs", [f"{prefix}.tokens"], f"{prefix}.abs")
+        self._node("ReduceMax", [f"{prefix}.abs", axis], f"{prefix}.largest", keepdims=0)
+        least = self._constant("int8.least", np.array(1e-20, dtype=np.float32))
+        self._node("Max", [f"{prefix}.largest", least], f"{prefix}.nonzero")
+        level = self._constant("int8.level", np.array(1 / 127, dtype=np.float32))
+        self._node("Mul", [f"{prefix}.nonzero", level], f"{prefix}.scale")
+        self._node("Shape", [f"{prefix}.scale"], f"{prefix}.count")
+        middle = helper.make_tensor("value", TensorProto.UINT8, [1], [128])
+        self._node("ConstantOfShape", [f"{prefix}.count"], f"{prefix}.middle", value=middle)
+        self._node(
+            "QuantizeLinear", [f"{prefix}.tokens", f"{prefix}.scale", f"{prefix}.middle"], f"{prefix}.int8", axis=0
+        )
+        self._node("Unsqueeze", [f"{prefix}.scale", axis], f"{prefix}.column")
+        return prefix
+
+    def _width(self, name: str) -> int:
+        weights = [self.initializers[user.input[1]] for user in self.users[name] if self._is_product(user)]
+        return int(weights[0].dims[0])
+
+    def _is_product(self, node: onnx.NodeProto) -> bool:
+        return node.op_type == "MatMul" and node.input[1] in self.bindings
+
+    def _to_tokens(self, flat: str, columns: int, output: str) -> None:
+        """(tokens, columns) to (batch, seq, columns)."""
+        shape = f"int8.shape.{columns}"
+        if shape not in self.shapes:
+            self.shapes.add(shape)
+            width = self._constant(f"int8.width.{columns}", np.array([columns]))
+            self._node("Shape", ["attention_mask"], f"{shape}.batch")
+            self._node("Concat", [f"{shape}.batch", width], shape, axis=0)
+        self._node("Reshape", [flat, shape], output)
+
+    def _vocabulary(self, node: onnx.NodeProto) -> None:
+        """A table of int8 rows and their scales: a quarter of the memory of the largest weight there is."""
+        table, output = node.input[0], node.output[0]
+        parameter = self.bindings[table].weight
+        dims = list(self.initializers[table].dims)
+        rows = self._weight(f"{table}.int8", Binding(f"{table}.int8", parameter, "int8"), dims)
+        scales = self._weight(f"{table}.scale", Binding(f"{table}.scale", parameter, "scale"), dims[:1])
+        self._node("Gather", [rows, node.input[1]], f"{output}.int8", axis=0)
+        self._node("Cast", [f"{output}.int8"], f"{output}.rows", to=TensorProto.FLOAT)
+        self._node("Gather", [scales, node.input[1]], f"{output}.scales", axis=0)
+        last = self._constant("int8.last", np.array([-1]))
+        self._node("Unsqueeze", [f"{output}.scales", last], f"{output}.scale")
+        self._node("Mul", [f"{output}.rows", f"{output}.scale"], output)
+
+    def _node(self, op_type: str, inputs: Sequence[str], output: str, domain: str = "", **attributes: Any) -> None:
+        self.out.append(helper.make_node(op_type, list(inputs), [output], domain=domain, **attributes))
+
+    def _constant(self, name: str, value: np.ndarray) -> str:
+        self.constants.setdefault(name, numpy_helper.from_array(value, name))
+        return name
+
+    def _weight(self, name: str, binding: Binding, dims: Sequence[int]) -> str:
+        """An initializer whose values are handed over when a session is made."""
+        kind = TensorProto.FLOAT if binding.form == "scale" else TensorProto.INT8
+        self.weights[name] = missing_tensor(name, kind, dims)
+        self.new_bindings[name] = binding
+        return name
+
+
+def missing_tensor(name: str, kind: int, dims: Sequence[int]) -> onnx.TensorProto:
+    """An initializer without values: they are handed over when a session is made."""
+    tensor = TensorProto(name=name, data_type=kind, dims=dims, data_location=TensorProto.EXTERNAL)
+    tensor.external_data.add(key="location", value="weights")
+    return tensor
+
+
+def _needed(nodes: Sequence[onnx.NodeProto], outputs: Sequence[str]) -> list[onnx.NodeProto]:
+    """The nodes that the outputs depend on, in the order given."""
+    wanted = set(outputs)
+    kept = []
+    for node in reversed(nodes):
+        if wanted.intersection(node.output):
+            kept.append(node)
+            wanted.update(node.input)
+    return kept[::-1]

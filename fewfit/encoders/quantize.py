@@ -1,0 +1,47 @@
+"""Weights as 8-bit integers: one scale a row, symmetric, no calibration."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_LEVELS = 127  # -127 to 127: symmetric, so that no zero point is needed
+_SMALLEST_SCALE = np.float32(1e-30)  # a row of zeros stays zeros
+
+
+def int8_name(name: str) -> str:
+    """Under which name the rounded form of a parameter is kept."""
+    return f"{name}:int8"
+
+
+def scale_name(name: str) -> str:
+    """Under which name the scales of a rounded parameter are kept."""
+    return f"{name}:scale"
+
+
+def quantize_rows(weight: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """A matrix (rows, columns) as int8 of that shape and float32 scales (rows,).
+
+    A row's largest value becomes 127, so each value is off by at most half its row's scale.
+    """
+    scale = np.maximum(np.abs(weight).max(axis=1) / np.float32(_LEVELS), _SMALLEST_SCALE).astype(np.float32)
+    rounded = np.rint(weight / scale[:, None])
+    return rounded.astype(np.int8), scale
+
+
+def dequantize(rows: NDArray[np.int8], scale: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The matrix that `quantize_rows` rounded, as near as it can be had again."""
+    return np.asarray(rows.astype(np.float32) * scale[:, None], dtype=np.float32)
+
+
+def quantize_arrays(arrays: Mapping[str, NDArray[Any]], names: Iterable[str]) -> dict[str, NDArray[Any]]:
+    """The same parameters with those in `names` rounded to int8; the others stay float32."""
+    chosen = set(names)
+    out: dict[str, NDArray[Any]] = {}
+    for name, value in arrays.items():
+        if name in chosen:
+            out[int8_name(name)], out[scale_name(name)] = quantize_rows(np.asarray(value, dtype=np.float32))
+        else:
+            out[name] = np.asarray(value)
+    return out

@@ -1,0 +1,36 @@
+"""The runtime behind a loaded classifier: the process's own engine."""
+
+import os
+import threading
+from collections.abc import Sequence
+
+import numpy as np
+
+from fewfit.serving.engine import Engine
+from fewfit.serving.served import ServedModel
+
+_engines: dict[int, Engine] = {}  # by process: the threads of an engine do not survive a fork
+_lock = threading.Lock()
+
+
+def default_engine() -> Engine:
+    """The engine that all classifiers of this process share; started when it is first asked for."""
+    with _lock:
+        process = os.getpid()
+        if process not in _engines:
+            _engines.clear()
+            _engines[process] = Engine()
+        return _engines[process]
+
+
+class EngineRuntime:
+    """Embeds with a served model on the process's engine."""
+
+    def __init__(self, model: ServedModel) -> None:
+        self.model = model
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        """Embeddings, float32 (n_texts, hidden), in the order of `texts`."""
+        answers = default_engine().answer(self.model, texts)
+        answers.raise_for_errors()
+        return answers.embeddings

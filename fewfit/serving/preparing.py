@@ -1,0 +1,65 @@
+"""A trained model made ready for machines without torch, and compared with what was trained."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fewfit.artifact import Artifact
+from fewfit.encoders.graphs import PRECISIONS
+from fewfit.encoders.portable import PortableEncoder, pack_trunk
+from fewfit.errors import ArtifactError
+from fewfit.serving.parity import ODD_TEXTS, TOLERANCE, compare, cpu_kind, probe_texts
+from fewfit.serving.served import ModelLoader
+
+if TYPE_CHECKING:
+    from fewfit.encoders.encoder import Encoder
+
+logger = logging.getLogger(__name__)
+
+
+def make_portable(
+    artifact: Artifact,
+    encoder: "Encoder",
+    embed: Callable[[Sequence[str]], np.ndarray],
+    texts: Sequence[str] = (),
+    *,
+    tolerance: float = TOLERANCE,
+) -> Artifact:
+    """The artifact with its ONNX part, in the fastest precision that answers like the trained model.
+
+    `embed` is the trained model's own, from texts to embeddings. Compared on odd texts and on mixtures of
+    `texts`, none of which it was trained on. Needs the training extra. Raises ArtifactError where not
+    even full precision agrees.
+    """
+    from fewfit.encoders.export import export_graphs, trunk_arrays
+
+    tail_layers = artifact.manifest.base.tail_layers
+    graphs = export_graphs(encoder.weights, encoder.config, tail_layers)
+    arrays = trunk_arrays(encoder, tail_layers)
+    asked = probe_texts(texts)
+    trained = artifact.decision.probabilities(embed(asked))
+    tried = []
+    for precision in PRECISIONS:
+        weights, digest = pack_trunk(arrays, graphs.trunk[precision])
+        portable = PortableEncoder(encoder.config, tail_layers, graphs.trunk, graphs.tail, digest, weights)
+        ready = replace(artifact, portable=portable, probes=trained[: len(ODD_TEXTS)])
+        model = ModelLoader().load(ready, precision)
+        served = artifact.decision.probabilities(model.embed(asked))
+        parity = compare(artifact.decision, trained, served, precision, tolerance=tolerance)
+        tried.append(parity.to_dict())
+        if parity.holds:
+            serving = {"precision": precision, "cpu": cpu_kind(), "parity": tried}
+            return replace(ready, manifest=replace(artifact.manifest, serving=serving))
+        logger.info(
+            "In %s, confidences differ by up to %.3f (99th percentile); a finer precision is tried.",
+            precision,
+            parity.p99_difference,
+        )
+    raise ArtifactError(
+        f"The exported model does not answer like the trained one: its confidences differ by "
+        f"{tried[-1]['p99_difference']:.3f} (99th percentile, {tolerance} are allowed) in full precision. "
+        "It was not saved. Please report this with the name of the base."
+    )

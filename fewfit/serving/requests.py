@@ -1,0 +1,94 @@
+"""What callers ask of the engine, text by text."""
+
+import contextlib
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Future, InvalidStateError
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fewfit.decision import Decision
+from fewfit.errors import FewfitError
+from fewfit.serving.served import ServedModel
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model says of some texts.
+
+    `embeddings` is float32 (n_texts, embedding). A text that failed has a row of NaN there, and its
+    error is in `errors` under its position; the other texts are answered all the same.
+    """
+
+    decision: Decision
+    embeddings: NDArray[np.float32]
+    errors: Mapping[int, FewfitError]
+
+    @cached_property
+    def confidences(self) -> NDArray[np.float64]:
+        """Confidences (n_texts, n_labels), columns as in `decision.labels`; NaN for a text that failed."""
+        return self.decision.probabilities(self.embeddings)
+
+    def raise_for_errors(self) -> None:
+        """Raises the first text's error, if any text failed."""
+        if self.errors:
+            raise self.errors[min(self.errors)]
+
+
+class Request:
+    """Some texts of one caller for one model, on their way."""
+
+    def __init__(self, model: ServedModel, n_texts: int, errors: dict[int, FewfitError]) -> None:
+        self.model = model
+        self.future: Future[Answers] = Future()
+        self._embeddings = np.full((n_texts, model.embedding_size), np.nan, dtype=np.float32)
+        self._errors = errors
+        self._open = n_texts - len(errors)
+        self._lock = threading.Lock()
+        if self._open == 0:
+            self._finish()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the caller has given up."""
+        return self.future.cancelled()
+
+    def answer(self, position: int, embedding: NDArray[np.float32]) -> None:
+        """Takes in the embedding of the text at `position`."""
+        self._embeddings[position] = embedding
+        self._close_one()
+
+    def fail(self, position: int, error: FewfitError) -> None:
+        """Notes that the text at `position` has no answer, and why."""
+        self._errors[position] = error
+        self._close_one()
+
+    def _close_one(self) -> None:
+        with self._lock:
+            self._open -= 1
+            done = self._open == 0
+        if done:
+            self._finish()
+
+    def _finish(self) -> None:
+        with contextlib.suppress(InvalidStateError):  # the caller gave up in this very moment
+            self.future.set_result(Answers(self.model.decision, self._embeddings, self._errors))
+
+
+@dataclass(eq=False, slots=True)
+class Item:
+    """One text of a request: its token ids, and for whom its activations may be kept."""
+
+    request: Request
+    position: int
+    ids: list[int]
+    organisation: str | None
+    taken: bool = False
+
+    @property
+    def length(self) -> int:
+        """How many tokens the text has."""
+        return len(self.ids)

@@ -1,0 +1,169 @@
+"""One model ready to answer: shared trunk, shared tokenizer, its own tail."""
+
+import hashlib
+import logging
+import threading
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+from weakref import WeakValueDictionary
+
+import numpy as np
+
+from fewfit.artifact import Artifact
+from fewfit.data import clean_text
+from fewfit.decision import Decision
+from fewfit.encoders.batching import length_batches
+from fewfit.encoders.graphs import PRECISIONS, Precision
+from fewfit.encoders.portable import PortableEncoder
+from fewfit.encoders.tokenizing import Tokenizer
+from fewfit.errors import ArtifactError, FewfitError, InputError
+from fewfit.serving.parity import ODD_TEXTS, Parity, compare, cpu_kind
+from fewfit.serving.sessions import TailSession, TrunkSession
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+DIRECT_BATCH_TOKENS = 512
+
+
+@dataclass(frozen=True, eq=False)
+class ServedModel:
+    """A model in memory. Models with the same `trunk` object can be asked in one batch."""
+
+    decision: Decision
+    tokenizer: Tokenizer
+    trunk: TrunkSession
+    tail: TailSession
+    precision: Precision
+    max_length: int
+    clean: bool
+    parity: Parity | None = None
+
+    @property
+    def embedding_size(self) -> int:
+        """The width of an embedding."""
+        return self.tokenizer.config.embedding_size
+
+    @property
+    def size_bytes(self) -> int:
+        """What this model needs beside trunk and tokenizer."""
+        return self.tail.size_bytes
+
+    def encode(self, texts: Sequence[str]) -> tuple[list[list[int] | None], dict[int, FewfitError]]:
+        """The token ids of each text; None for those that cannot be read, and why, by position."""
+        read = [clean_text(text) if self.clean and isinstance(text, str) else text for text in texts]
+        try:
+            return list(self.tokenizer.encode(read, max_length=self.max_length)), {}
+        except (TypeError, ValueError, FewfitError):
+            pass  # one of them cannot be read: find out which, so that it fails alone
+        ids: list[list[int] | None] = []
+        errors: dict[int, FewfitError] = {}
+        for number, text in enumerate(read):
+            try:
+                ids.extend(self.tokenizer.encode([text], max_length=self.max_length))
+            except (TypeError, ValueError, FewfitError) as error:
+                ids.append(None)
+                errors[number] = InputError(f"Text {number + 1} cannot be read: {error}")
+        return ids, errors
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        """Embeddings (n_texts, embedding) of texts that can be read, computed here on the calling thread."""
+        read = [clean_text(text) for text in texts] if self.clean else texts
+        encoded = self.tokenizer.encode(read, max_length=self.max_length)
+        embeddings = np.zeros((len(texts), self.embedding_size), dtype=np.float32)
+        for rows in length_batches([len(ids) for ids in encoded], DIRECT_BATCH_TOKENS):
+            ids, mask = self.tokenizer.pad([encoded[row] for row in rows])
+            embeddings[rows] = self.tail.run(self.trunk.run(ids, mask), mask)
+        return embeddings
+
+
+class ModelLoader:
+    """Makes served models from artifacts; trunks and tokenizers are shared by all that have the same."""
+
+    def __init__(self) -> None:
+        self._trunks = _Shared[TrunkSession]()
+        self._tokenizers = _Shared[Tokenizer]()
+
+    def load(self, artifact: Artifact, precision: Precision | None = None) -> ServedModel:
+        """The model in `precision`, or in the fastest that answers like the trained model on this CPU.
+
+        Raises ArtifactError where the model was saved without what serving needs.
+        """
+        portable = artifact.portable
+        if portable is None or artifact.probes is None:
+            raise ArtifactError(
+                "The model was saved without its ONNX part, so it can only be loaded where fewfit[train] is "
+                "installed. Load it there and save it again."
+            )
+        if precision is not None:
+            return self._build(artifact, portable, precision)
+        recorded = artifact.manifest.serving
+        ladder = PRECISIONS[PRECISIONS.index(recorded.get("precision", "int8")) :]
+        if ladder[0] == "fp32" or recorded.get("cpu") == cpu_kind():
+            return self._build(artifact, portable, ladder[0])
+        # Another kind of CPU may round differently or saturate: ask again what was asked when it was saved.
+        for candidate in ladder[:-1]:
+            model = self._build(artifact, portable, candidate)
+            served = model.decision.probabilities(model.embed(ODD_TEXTS))
+            parity = compare(artifact.decision, artifact.probes, served, candidate)
+            if parity.holds:
+                return replace(model, parity=parity)
+            logger.warning(
+                "On this CPU (%s) answers in %s differ by %.3f from the trained model's; a finer precision serves.",
+                parity.cpu,
+                candidate,
+                parity.p99_difference,
+            )
+        return self._build(artifact, portable, ladder[-1])
+
+    def _build(
+        self,
+        artifact: Artifact,
+        portable: PortableEncoder,
+        precision: Precision,
+    ) -> ServedModel:
+        key = (portable.trunk_digest, hashlib.sha256(portable.trunk[precision].model).digest())
+        definition = hashlib.sha256(artifact.tokenizer.encode()).digest()
+        return ServedModel(
+            decision=artifact.decision,
+            tokenizer=self._tokenizers.get(
+                (definition, portable.config), lambda: Tokenizer(artifact.tokenizer, portable.config)
+            ),
+            trunk=self._trunks.get(key, lambda: _trunk(portable, precision)),
+            tail=_tail(artifact, portable, precision),
+            precision=precision,
+            max_length=artifact.manifest.max_length,
+            clean=artifact.manifest.clean,
+        )
+
+
+class _Shared(Generic[T]):
+    """Things that are made once for each key, and forgotten when nobody uses them any more."""
+
+    def __init__(self) -> None:
+        self._made: WeakValueDictionary[Hashable, T] = WeakValueDictionary()
+        self._locks: dict[Hashable, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What belongs to the key; others wait only for things with the same key."""
+        with self._lock:
+            lock = self._locks.setdefault(key, threading.Lock())
+        with lock:
+            found = self._made.get(key)
+            if found is None:
+                found = self._made[key] = make()
+            return found
+
+
+def _trunk(portable: PortableEncoder, precision: Precision) -> TrunkSession:
+    return TrunkSession(portable.trunk[precision], portable.trunk_arrays())
+
+
+def _tail(artifact: Artifact, portable: PortableEncoder, precision: Precision) -> TailSession:
+    try:
+        return TailSession(portable.tail[precision], artifact.tail)
+    except KeyError as error:
+        raise ArtifactError(f"The tail lacks the parameter {error}; the model was not loaded.") from error

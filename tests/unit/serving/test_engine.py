@@ -1,0 +1,346 @@
+import asyncio
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fewfit.artifact import write_artifact
+from fewfit.errors import InputError, ModelNotLoadedError, QueueFullError
+from fewfit.serving.engine import Engine, EngineSettings
+from fewfit.serving.sessions import TailSession, TrunkSession
+from tests.unit.serving.models import TEXTS, ToyModel
+
+# One unit in the last place of float32, a few times: what a batch may change.
+SAME = 1e-6
+
+
+def _many(n_texts: int, seed: int = 0) -> list[str]:
+    words = " ".join(TEXTS).split()
+    rng = np.random.default_rng(seed)
+    return [" ".join(rng.choice(words, size=rng.integers(0, 30))) for _ in range(n_texts)]
+
+
+class _Held:
+    """A trunk that waits until it is let go, so that a test knows what is in the queue."""
+
+    def __init__(self, trunk: TrunkSession) -> None:
+        self.trunk = trunk
+        self.let_go = threading.Event()
+        self.calls: list[tuple[int, int]] = []
+        self._run = trunk.run
+
+    def run(self, ids: Any, mask: Any) -> Any:
+        self.calls.append(ids.shape)
+        assert self.let_go.wait(10)
+        return self._run(ids, mask)
+
+
+@pytest.fixture
+def held(toy: ToyModel, monkeypatch: pytest.MonkeyPatch) -> _Held:
+    from fewfit.serving.served import ModelLoader
+
+    trunks: list[_Held] = []
+    load = ModelLoader.load
+
+    def loading(self: ModelLoader, *arguments: Any) -> Any:
+        model = load(self, *arguments)
+        if not trunks:
+            trunks.append(_Held(model.trunk))
+        monkeypatch.setattr(model.trunk, "run", trunks[0].run)
+        return model
+
+    monkeypatch.setattr(ModelLoader, "load", loading)
+    engine = Engine()
+    engine.load("first", toy.artifact)
+    engine.close()
+    return trunks[0]
+
+
+def test_answers_are_the_torch_models_in_the_order_asked(toy: ToyModel) -> None:
+    texts = [*TEXTS, *_many(50)]
+    wanted = toy.artifact.decision.probabilities(toy.runtime.embed(texts))
+    with Engine() as engine:
+        engine.load("toy", toy.artifact)
+        answers = engine.answer("toy", texts)
+    assert np.abs(answers.confidences - wanted).max() < 0.05
+    assert (answers.confidences.argmax(axis=1) == wanted.argmax(axis=1)).mean() >= 0.95
+    assert not answers.errors
+
+
+@pytest.mark.parametrize("size", [1, 7, 32, 96])
+@pytest.mark.parametrize("batch_tokens", [64, 256, 4096])
+def test_an_answer_never_depends_on_its_batch(toy: ToyModel, size: int, batch_tokens: int) -> None:
+    texts = [*TEXTS, *_many(86)]
+    order = np.random.default_rng(1).permutation(len(texts))
+    with Engine(EngineSettings(batch_tokens=batch_tokens)) as engine:
+        engine.load("toy", toy.artifact)
+        model = engine.models.get("toy")
+        alone = np.concatenate([model.embed([text]) for text in texts])
+        shuffled = [texts[row] for row in order]
+        parts = [engine.answer("toy", shuffled[start : start + size]) for start in range(0, len(texts), size)]
+    together = np.concatenate([part.embeddings for part in parts])
+    np.testing.assert_allclose(together, alone[order], atol=SAME)
+
+
+def test_callers_of_several_models_share_trunk_batches(toy: ToyModel, others: list[ToyModel]) -> None:
+    models = [toy, *others]
+    texts = _many(40)
+    with Engine() as engine:
+        for number, model in enumerate(models):
+            engine.load(str(number), model.artifact)
+        assert len({id(engine.models.get(str(number)).trunk) for number in range(3)}) == 1
+        alone = [engine.answer(str(number), texts).embeddings for number in range(3)]
+        futures = [engine.submit(str(row % 3), [text]) for row, text in enumerate(texts * 3)]
+        mixed = [future.result(10).embeddings[0] for future in futures]
+    assert np.abs(alone[0] - alone[1]).max() > 0.01
+    for row, embedding in enumerate(mixed):
+        np.testing.assert_allclose(embedding, alone[row % 3][row % len(texts)], atol=SAME)
+
+
+def test_many_threads_get_what_one_gets(toy: ToyModel) -> None:
+    texts = _many(200)
+    with Engine() as engine:
+        engine.load("toy", toy.artifact)
+        wanted = engine.answer("toy", texts).embeddings
+        with ThreadPoolExecutor(16) as pool:
+            found = list(pool.map(lambda text: engine.answer("toy", [text]).embeddings[0], texts))
+    np.testing.assert_allclose(np.stack(found), wanted, atol=SAME)
+
+
+def test_coroutines_get_what_threads_get(toy: ToyModel) -> None:
+    texts = _many(60)
+
+    async def ask(engine: Engine) -> Sequence[np.ndarray]:
+        answers = await asyncio.gather(*(engine.answer_async("toy", [text]) for text in texts))
+        return [answer.embeddings[0] for answer in answers]
+
+    with Engine() as engine:
+        engine.load("toy", toy.artifact)
+        wanted = engine.answer("toy", texts).embeddings
+        np.testing.assert_allclose(np.stack(asyncio.run(ask(engine))), wanted, atol=SAME)
+
+
+def test_waiting_texts_are_batched_by_length_with_little_padding(toy: ToyModel, held: _Held) -> None:
+    texts = _many(300)
+    with Engine(EngineSettings(workers=1, batch_tokens=256)) as engine:
+        engine.load("toy", toy.artifact)
+        futures = [engine.submit("toy", [text]) for text in texts]
+        held.let_go.set()
+        for future in futures:
+            future.result(10)
+        statistics = engine.statistics()
+    assert statistics.texts == 300
+    assert statistics.texts_per_batch > 5
+    assert statistics.padding <= 0.05
+    assert all(rows * longest <= 256 or rows == 1 for rows, longest in held.calls)
+
+
+def test_one_text_that_cannot_be_read_fails_alone(toy: ToyModel) -> None:
+    texts: list[Any] = ["fine", None, "also fine", "\ud800 half a character"]
+    with Engine() as engine:
+        engine.load("toy", toy.artifact)
+        answers = engine.answer("toy", texts)
+        wanted = engine.answer("toy", ["fine", "also fine"]).embeddings
+    assert 1 in answers.errors
+    np.testing.assert_allclose(answers.embeddings[[0, 2]], wanted, atol=SAME)
+    assert np.isnan(answers.confidences[1]).all()
+    with pytest.raises(InputError, match="Text 2 cannot be read"):
+        answers.raise_for_errors()
+
+
+def test_one_text_that_breaks_the_computation_fails_alone(toy: ToyModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ["no", "how do I", "what a film", "ok"]
+    with Engine(EngineSettings(workers=1)) as engine:
+        model = engine.load("toy", toy.artifact)
+        bad = model.tokenizer.encode(["what a film"])[0]
+        run = model.trunk.run
+
+        def breaking(ids: Any, mask: Any) -> Any:
+            if any(row[: len(bad)].tolist() == bad for row in ids):
+                raise RuntimeError("the machine is on fire")
+            return run(ids, mask)
+
+        monkeypatch.setattr(model.trunk, "run", breaking)
+        answers = engine.answer("toy", texts)
+        assert engine.statistics().failed_texts == 1
+    assert list(answers.errors) == [2]
+    assert "on fire" in str(answers.errors[2])
+    assert np.isfinite(answers.embeddings[[0, 1, 3]]).all()
+
+
+def test_a_full_queue_refuses_and_takes_texts_again_when_it_has_room(toy: ToyModel, held: _Held) -> None:
+    with Engine(EngineSettings(workers=1, queue_limit_texts=10)) as engine:
+        engine.load("toy", toy.artifact)
+        waiting = [engine.submit("toy", ["hello"])]
+        while engine.statistics().waiting_texts:
+            time.sleep(0.001)  # until the worker has taken it up
+        waiting.append(engine.submit("toy", ["a"] * 10))
+        with pytest.raises(QueueFullError, match="10 texts are waiting and 1 more"):
+            engine.submit("toy", ["one too many"])
+        held.let_go.set()
+        for future in waiting:
+            future.result(10)
+        assert engine.answer("toy", ["hello"]).embeddings.shape == (1, 32)
+        assert engine.statistics().refused_texts == 1
+
+
+def test_a_list_longer_than_the_queue_is_fed_bit_by_bit(toy: ToyModel) -> None:
+    texts = _many(100)
+    with Engine(EngineSettings(queue_limit_texts=20)) as engine:
+        model = engine.load("toy", toy.artifact)
+        answers = engine.answer("toy", [*texts, None])  # type: ignore[list-item]
+        np.testing.assert_allclose(answers.embeddings[:100], model.embed(texts), atol=SAME)
+        assert list(answers.errors) == [100]
+
+
+def test_a_cancelled_request_leaves_the_queue(toy: ToyModel, held: _Held) -> None:
+    with Engine(EngineSettings(workers=1)) as engine:
+        engine.load("toy", toy.artifact)
+        first = engine.submit("toy", ["hello"])
+        while engine.statistics().waiting_texts:
+            time.sleep(0.001)
+        dropped = engine.submit("toy", _many(50))
+        kept = engine.submit("toy", ["a kept text"])
+        assert dropped.cancel()
+        held.let_go.set()
+        assert np.isfinite(first.result(10).embeddings).all()
+        assert np.isfinite(kept.result(10).embeddings).all()
+        with pytest.raises(CancelledError):
+            dropped.result(1)
+    assert sum(rows for rows, _ in held.calls) == 2
+
+
+def test_a_cancelled_task_leaves_the_queue(toy: ToyModel, held: _Held) -> None:
+    async def ask(engine: Engine) -> None:
+        first = asyncio.create_task(engine.answer_async("toy", ["hello"]))
+        while not held.calls:
+            await asyncio.sleep(0.001)
+        dropped = asyncio.create_task(engine.answer_async("toy", ["give up", "on these"]))
+        await asyncio.sleep(0.01)
+        dropped.cancel()
+        await asyncio.sleep(0)
+        held.let_go.set()
+        await first
+
+    with Engine(EngineSettings(workers=1)) as engine:
+        engine.load("toy", toy.artifact)
+        asyncio.run(ask(engine))
+    assert sum(rows for rows, _ in held.calls) == 1
+
+
+def test_a_model_is_swapped_without_a_gap(toy: ToyModel, others: list[ToyModel]) -> None:
+    text = "please send the invoice"
+    with Engine() as engine:
+        engine.load("model", toy.artifact)
+        before = engine.answer("model", [text]).embeddings
+        after = others[0].runtime.embed([text])
+        stop = threading.Event()
+        seen: list[np.ndarray] = []
+
+        def ask() -> None:
+            while not stop.is_set():
+                seen.append(engine.answer("model", [text]).embeddings)
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        engine.load("model", others[0].artifact)
+        answered = len(seen)
+        while len(seen) < answered + 3:
+            time.sleep(0.001)
+        stop.set()
+        asking.join()
+    new = seen[-1]
+    assert np.abs(new - after).max() < 0.05
+    for embedding in seen:
+        assert min(np.abs(embedding - before).max(), np.abs(embedding - new).max()) < SAME
+
+
+def test_unknown_models_are_named(toy: ToyModel) -> None:
+    with Engine() as engine:
+        engine.load("toy", toy.artifact)
+        with pytest.raises(ModelNotLoadedError, match=r"no model 'tou'; there are: toy"):
+            engine.answer("tou", ["hello"])
+
+
+def test_no_texts_give_no_answers(toy: ToyModel) -> None:
+    with Engine() as engine:
+        engine.load("toy", toy.artifact)
+        assert engine.answer("toy", []).confidences.shape == (0, 3)
+
+
+def test_a_closed_engine_has_answered_what_waited_and_takes_no_more(toy: ToyModel) -> None:
+    engine = Engine()
+    engine.load("toy", toy.artifact)
+    future = engine.submit("toy", _many(100))
+    engine.close()
+    assert future.result(0).embeddings.shape == (100, 32)
+    with pytest.raises(QueueFullError, match="closing"):
+        engine.submit("toy", ["late"])
+
+
+def test_models_beyond_the_budget_leave_and_come_back(toy: ToyModel, others: list[ToyModel], tmp_path: Path) -> None:
+    for number, model in enumerate([toy, *others]):
+        write_artifact(tmp_path / str(number), model.artifact)
+    text = "the parcel has not arrived"
+    with Engine() as engine:
+        size = engine.load("any", toy.artifact).size_bytes
+    with Engine(EngineSettings(model_limit_bytes=2 * size)) as engine:
+        wanted = [engine.load(str(number), tmp_path / str(number)).embed([text]) for number in range(3)]
+        assert sorted(engine.models.loaded()) == ["1", "2"]
+        for number in (0, 1, 2, 0):
+            np.testing.assert_allclose(engine.answer(str(number), [text]).embeddings, wanted[number], atol=SAME)
+        engine.models.pin("0")
+        engine.answer("0", [text])
+        for number in (1, 2):
+            engine.answer(str(number), [text])
+        assert "0" in engine.models.loaded()
+        statistics = engine.statistics()
+    assert statistics.models == 3
+    assert statistics.models_in_memory == 2
+    assert statistics.model_bytes == 2 * size
+    assert statistics.evictions >= 4
+
+
+def test_loading_one_model_holds_up_no_other(
+    toy: ToyModel, others: list[ToyModel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_artifact(tmp_path / "slow", others[0].artifact)
+    let_go = threading.Event()
+    make = TailSession.__init__
+
+    with Engine() as engine:
+        engine.load("quick", toy.artifact)
+        engine.models.register("slow", tmp_path / "slow")
+
+        def slowly(self: TailSession, *arguments: Any) -> None:
+            assert let_go.wait(10)
+            make(self, *arguments)
+
+        monkeypatch.setattr(TailSession, "__init__", slowly)
+        with ThreadPoolExecutor(1) as pool:
+            loading = pool.submit(engine.answer, "slow", ["hello"])
+            assert np.isfinite(engine.answer("quick", ["hello"]).embeddings).all()
+            assert not loading.done()
+            let_go.set()
+            assert np.isfinite(loading.result(10).embeddings).all()
+
+
+def test_cached_answers_are_the_same_and_stay_with_their_organisation(toy: ToyModel, others: list[ToyModel]) -> None:
+    texts = _many(20)
+    with Engine(EngineSettings(cache_limit_bytes=10_000_000)) as engine:
+        engine.load("toy", toy.artifact)
+        engine.load("other", others[0].artifact)
+        wanted = engine.answer("toy", texts, organisation="a").embeddings
+        tokens = engine.statistics().tokens
+        np.testing.assert_array_equal(engine.answer("toy", texts, organisation="a").embeddings, wanted)
+        assert engine.statistics().tokens == tokens, "everything came from the cache"
+        assert engine.statistics().cache_hits >= len(texts)
+        np.testing.assert_allclose(engine.answer("toy", texts, organisation="b").embeddings, wanted, atol=SAME)
+        assert engine.statistics().tokens == 2 * tokens, "another organisation does not profit"
+        other = engine.answer("other", [*texts, "a new one"], organisation="a").embeddings
+        np.testing.assert_allclose(other, engine.models.get("other").embed([*texts, "a new one"]), atol=SAME)
