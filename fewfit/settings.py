@@ -178,7 +178,7 @@ def _problem(item: "Field[Any]", value: Any) -> str:
     choices = _CHOICES.get(item.name)
     if choices and value not in choices:
         return f"expected one of {', '.join(choices)}"
-    if at_least is not None and value < at_least:
+    if at_least is not None and not value >= at_least:  # catches NaN too
         return f"expected at least {at_least}"
     return check(value) if check is not None else ""
 

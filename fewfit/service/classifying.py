@@ -115,7 +115,7 @@ class Classifying:
         if len(inputs) > limit:
             raise InputError(f"At most {limit} inputs are allowed, received {len(inputs)}.")
         for place, text in enumerate(inputs):
-            if not text.strip():
+            if not text:
                 raise InputError(f"inputs[{place}] is empty; expected a text with at least one character.")
             _check_unicode(text, f"inputs[{place}]")
 

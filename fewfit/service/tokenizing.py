@@ -29,9 +29,10 @@ class Tokenizing:
         if not 1 <= len(text) <= _MOST:
             raise InputError(f"The text has {len(text):,} characters; expected 1 to {_MOST:,}.")
         try:
-            encoding = tokenizer.encode(text, add_special_tokens=False)
+            text.encode()
         except UnicodeEncodeError:
             raise InputError("The text is not valid Unicode: it has half of a surrogate pair.") from None
+        encoding = tokenizer.encode(text, add_special_tokens=False)
         return Tokens(tuple(encoding.ids), tuple(encoding.tokens))
 
     def detokenize(self, caller: Caller, token_ids: Sequence[int], model: str) -> str:

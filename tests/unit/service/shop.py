@@ -123,4 +123,5 @@ class Shop:
 
 def settings_for(folder: Path, base: Path, **changes: Any) -> Settings:
     """Settings of a small and quick service."""
-    return Settings(**{"data": folder / "data", "default_base": str(base), "effort": "quick"} | changes)
+    values: dict[str, Any] = {"data": folder / "data", "default_base": str(base), "effort": "quick"}
+    return Settings(**values | changes)

@@ -47,7 +47,7 @@ def test_the_report_has_what_the_dashboard_shows(shop: Shop) -> None:
     assert report["labels"] == ["account", "billing", "delivery"]
     confusion = report["confusion"]
     assert isinstance(confusion, list)
-    assert sum(map(sum, confusion)) == report["n_texts"] > 0
+    assert sum(map(sum, confusion)) == report["n_texts"] != 0
     reliability = report["reliability"]
     assert isinstance(reliability, list)
     assert sum(row["count"] for row in reliability) == report["n_texts"]

@@ -1,0 +1,92 @@
+import threading
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from fewfit.service.database import Database
+from fewfit.service.errors import StoreError
+from fewfit.service.tables import Base, ServerState
+from tests.unit.service.conftest import OpenShop
+from tests.unit.service.shop import Shop
+
+
+def test_the_migrations_make_the_tables_of_the_code(shop: Shop) -> None:
+    with shop.service.database.reading() as session:
+        context = MigrationContext.configure(session.connection(), opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_opening_again_changes_nothing(open_shop: OpenShop) -> None:
+    secret = open_shop().service.first_key()
+    assert secret is not None
+    assert open_shop().service.keys.authenticate(secret).may("admin")
+
+
+def test_a_store_of_a_newer_fewfit_is_left_alone(open_shop: OpenShop) -> None:
+    with open_shop().service.database.writing() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(StoreError, match="newer"):
+        open_shop()
+
+
+def _count(session: Session) -> int:
+    return session.scalar(select(func.count()).select_from(ServerState)) or 0
+
+
+def test_writers_wait_for_each_other(open_shop: OpenShop) -> None:
+    shops = [open_shop() for _ in range(3)]
+    before = _state_count(shops[0])
+
+    def write(shop: Shop, worker: int) -> None:
+        for number in range(10):
+            with shop.service.database.writing() as session:
+                _count(session)  # a read that turns into a write: BUSY at once without BEGIN IMMEDIATE
+                session.add(ServerState(name=f"{worker}-{number}", value=""))
+
+    threads = [threading.Thread(target=write, args=(shop, place)) for place, shop in enumerate(shops)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert _state_count(shops[0]) == before + 30
+
+
+def _state_count(shop: Shop) -> int:
+    with shop.service.database.reading() as session:
+        return _count(session)
+
+
+def test_an_error_rolls_back(shop: Shop) -> None:
+    before = _state_count(shop)
+    with pytest.raises(RuntimeError), shop.service.database.writing() as session:  # noqa: PT012
+        session.add(ServerState(name="x", value=""))
+        session.flush()
+        raise RuntimeError
+    assert _state_count(shop) == before
+
+
+def test_sqlite_keeps_accepted_data_through_a_power_cut(tmp_path: Path) -> None:
+    database = Database("", tmp_path)
+    with database.reading() as session:
+        assert session.scalar(text("PRAGMA journal_mode")) == "wal"
+        assert session.scalar(text("PRAGMA synchronous")) == 2  # FULL
+        assert session.scalar(text("PRAGMA foreign_keys")) == 1
+    database.close()
+
+
+@pytest.mark.parametrize("url", ["mysql://host/name", "nonsense", "sqlite:///other.db"])
+def test_another_kind_of_database_is_refused(tmp_path: Path, url: str) -> None:
+    with pytest.raises(StoreError, match="database_url"):
+        Database(url, tmp_path)
+
+
+def test_a_database_that_is_not_there_says_so_without_the_password(tmp_path: Path) -> None:
+    database = Database("postgresql://someone:secret@127.0.0.1:1/none", tmp_path)
+    with pytest.raises(StoreError, match="cannot be used") as caught:
+        database.migrate()
+    assert "secret" not in str(caught.value)
+    database.close()
