@@ -48,6 +48,7 @@ def create_api(service: ServiceLike, settings: Settings, metrics: Metrics | None
     api.include_router(datasets.files)
     api.include_router(operations.router)
     api.include_router(reference.router)
+    _describe_errors(api)
     return api
 
 
@@ -62,3 +63,13 @@ def create_app(service: ServiceLike, settings: Settings) -> ASGIApp:
         body_timeout_s=settings.body_timeout_s,
         max_waiting=settings.max_waiting_requests,
     )
+
+
+def _describe_errors(api: FastAPI) -> None:
+    """FastAPI describes its own 422, which is never sent: what cannot be read is 400, as the SDKs expect."""
+    description = api.openapi()  # kept by FastAPI from now on
+    for methods in description["paths"].values():
+        for operation in methods.values():
+            operation["responses"].pop("422", None)
+    for name in ("HTTPValidationError", "ValidationError"):
+        description["components"]["schemas"].pop(name, None)

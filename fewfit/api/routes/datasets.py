@@ -106,8 +106,8 @@ def list_datasets(
     validation_status: Annotated[Text, Query(alias="validationStatus")] = None,
     before: QueryTime = None,
     after: QueryTime = None,
-    limit: Annotated[Count, Query(ge=0)] = None,
-    offset: Annotated[Count, Query(ge=0)] = None,
+    limit: Count = None,
+    offset: Count = None,
 ) -> wire.DatasetList:
     """Datasets, newest first. `before` and `after` are about their creation, exclusive."""
     found = context.service.datasets.list(

@@ -22,7 +22,7 @@ _STATUS: dict[records.ModelStatus, wire.Status] = {
     "failed": "STATUS_FAILED",
 }
 _MAX_PAGE = 1000
-PageSize = Annotated[Count, Query(ge=0, description="0: 50.")]
+PageSize = Annotated[Count, Query(description="0: 50.")]
 
 
 @router.post("", response_model=wire.FinetunedModelAnswer, response_model_exclude_none=True)

@@ -32,7 +32,7 @@ def check_api_key(caller: CurrentCaller) -> wire.KeyCheck:
 def list_models(
     caller: CurrentCaller,
     context: CurrentContext,
-    page_size: Annotated[Count, Query(ge=1, le=_MAX_PAGE, description="20 unless told otherwise.")] = None,
+    page_size: Annotated[Count, Query(description=f"1 to {_MAX_PAGE}; 20 unless told otherwise.")] = None,
     page_token: str = "",
     endpoint: Annotated[str, Query(description="Only models for this endpoint, such as classify.")] = "",
     default_only: bool = False,
@@ -44,6 +44,8 @@ def list_models(
         )
     if default_only and not endpoint:
         raise RequestError("invalid request: default_only works together with endpoint only; add endpoint=classify.")
+    if page_size is not None and not 1 <= page_size <= _MAX_PAGE:
+        raise RequestError(f"invalid request: page_size is {page_size}; expected 1 to {_MAX_PAGE}.")
     caller.require("read")
     start = _start(page_token)
     found = list(_usable(caller, context)) if endpoint in ("", "classify") else []
@@ -105,13 +107,13 @@ def _usable(caller: records.Caller, context: Context) -> Iterator[wire.Model]:
 
 
 def _bases(context: Context) -> Iterator[wire.Model]:
-    for base in context.service.models.bases():
+    for number, base in enumerate(context.service.models.bases()):  # the default one comes first
         yield wire.Model(
             name=base.name,
             endpoints=["classify"],
             finetuned=False,
             context_length=base.context_length,
-            default_endpoints=["classify"] if base.name == context.settings.default_base else [],
+            default_endpoints=["classify"] if number == 0 else [],
         )
 
 

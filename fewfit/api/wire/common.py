@@ -26,6 +26,12 @@ def _whole_number(value: object) -> object:
     return int(number)
 
 
+def _not_negative(number: int | None) -> int | None:
+    if number is not None and number < 0:
+        raise ValueError("expected 0 or more")
+    return number
+
+
 def _absent_if_empty(value: object) -> object:
     return None if value == "" else value
 
@@ -38,7 +44,7 @@ def _zoned(moment: datetime | None) -> datetime | None:
 Timestamp = Annotated[datetime, PlainSerializer(timestamp, return_type=str)]
 # A time in a query; one without zone is UTC.
 QueryTime = Annotated[datetime | None, BeforeValidator(_absent_if_empty), AfterValidator(_zoned)]
-Count = Annotated[int | None, BeforeValidator(_whole_number)]
+Count = Annotated[int | None, BeforeValidator(_whole_number), AfterValidator(_not_negative)]
 Text = Annotated[str | None, BeforeValidator(_absent_if_empty)]
 
 

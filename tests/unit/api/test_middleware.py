@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from fewfit.api.logs import JsonFormatter
 from fewfit.api.metrics import Metrics
 from fewfit.api.middleware import Gateway
+from fewfit.logs import JsonFormatter
 
 Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
 

@@ -33,10 +33,12 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
-def log_as_json(level: str = "INFO") -> None:
+def log_as_json(level: str = "info") -> None:
     """Sends all logs of this process to standard error as JSON lines."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level)
+    root.setLevel(level.upper())
+    # Which migrations have run is told by the service itself.
+    logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -1,0 +1,82 @@
+"""`fewfit serve` and `fewfit worker`: the service over HTTP, and what works for it."""
+
+import inspect
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fewfit.cli.app import app
+from fewfit.cli.console import say
+from fewfit.errors import MissingExtraError
+from fewfit.logs import log_as_json
+from fewfit.settings import SettingInfo, Settings
+
+_FIRST = ("host", "port", "data")
+
+
+def _serve(**flags: Any) -> None:
+    """Serve fine-tuning and classification over HTTP, for the Cohere SDKs and the dashboard.
+
+    Starts everything on this machine: the API, a worker that trains, a database and files in a folder. On
+    the first start it prints an admin key, once. Every option can be given as an environment variable, too.
+
+    **Example:** `fewfit serve --port 8000 --data fewfit-data`
+    """
+    settings = Settings.load(flags)
+    server = server_part("fewfit.api.server")
+    log_as_json(settings.log_level)
+    server.serve(settings, typer.echo)
+    say("Stopped.", style="dim")
+
+
+def server_part(module: str) -> Any:
+    """A module that needs the server extra. Raises MissingExtraError where that is not installed."""
+    import importlib
+
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise MissingExtraError(
+            f"Serving needs packages that the plain install leaves out ({error.name} is missing). "
+            'Install them with: pip install "fewfit[server,train]"'
+        ) from error
+
+
+def option(item: SettingInfo) -> inspect.Parameter:
+    """A setting as an option of the command line."""
+    default = rf" \[default: {item.default}]" if str(item.default) else ""
+    kind = str if item.kind is bool else item.kind
+    annotation = Annotated[
+        kind | None,  # type: ignore[valid-type]
+        typer.Option(
+            item.flag,
+            help=item.help + default,
+            show_default=False,
+            metavar={int: "NUMBER", float: "NUMBER", Path: "FOLDER"}.get(item.kind, "TEXT"),
+            rich_help_panel=None if item.name in _FIRST else "Settings",
+        ),
+    ]
+    return inspect.Parameter(item.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+# The options are the settings' own table, so that flags, environment and docs say the same.
+_serve.__signature__ = inspect.Signature([option(item) for item in Settings.table()])  # type: ignore[attr-defined]
+app.command("serve")(_serve)
+
+
+@app.command()
+def worker(
+    data: Annotated[Path | None, typer.Option("--data", metavar="FOLDER", help="Folder of the service.")] = None,
+    database_url: Annotated[
+        str | None, typer.Option("--database-url", metavar="URL", help="Database of the service, if not in the folder.")
+    ] = None,
+) -> None:
+    """Work on the jobs of a service: validate, train, clean up. 'fewfit serve' starts one itself.
+
+    All settings of 'fewfit serve' count here, too, as environment variables.
+    """
+    settings = Settings.load({"data": data, "database_url": database_url})
+    run_worker = server_part("fewfit.service.worker").run_worker
+    log_as_json(settings.log_level)
+    run_worker(settings)

@@ -1,0 +1,225 @@
+"""What the SDKs do not show: exact JSON, headers, odd requests."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.acceptance.sdk import tickets
+from tests.acceptance.sdk.checks import is_timestamp
+from tests.acceptance.sdk.server import LiveServer
+
+MODELS = "/v1/finetuning/finetuned-models"
+
+
+def test_times_are_rfc_3339_with_fraction_and_z(
+    server: LiveServer, dataset: dict[str, Any], model: dict[str, Any]
+) -> None:
+    found = server.request("GET", f"/v1/datasets/{dataset['id']}").json["dataset"]
+    assert is_timestamp(found["created_at"])
+    assert is_timestamp(found["updated_at"])
+    found = server.request("GET", f"{MODELS}/{model['id']}").json["finetuned_model"]
+    assert all(is_timestamp(found[name]) for name in ("created_at", "updated_at", "completed_at"))
+    events = server.request("GET", f"{MODELS}/{model['id']}/events").json["events"]
+    assert all(is_timestamp(event["created_at"]) for event in events)
+    steps = server.request("GET", f"{MODELS}/{model['id']}/training-step-metrics").json["step_metrics"]
+    assert all(is_timestamp(step["created_at"]) for step in steps)
+
+
+def test_unknown_values_are_left_out_not_null(server: LiveServer, dataset: dict[str, Any]) -> None:
+    found = server.request("GET", f"/v1/datasets/{dataset['id']}").json["dataset"]
+    assert None not in found.values()
+    assert isinstance(found["schema"], str)
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+def test_the_scheme_is_read_in_any_case(server: LiveServer, scheme: str) -> None:
+    headers = {"Authorization": f"{scheme} {server.key}"}
+    assert server.request("POST", "/v1/check-api-key", key=None, headers=headers).status == 200
+
+
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic abc", "ff_abc"])
+def test_headers_without_a_key_are_unauthorized(server: LiveServer, header: str) -> None:
+    answer = server.request("POST", "/v1/check-api-key", key=None, headers={"Authorization": header})
+    assert answer.status == 401
+    assert set(answer.json) == {"message", "id"}
+
+
+def test_the_doubled_prefix_is_the_same_place(server: LiveServer, dataset: dict[str, Any]) -> None:
+    assert server.request("GET", f"/v1/v1/datasets/{dataset['id']}").json["dataset"]["id"] == dataset["id"]
+    assert server.request("POST", "/v1/v1/check-api-key").status == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/nothing", "/nothing", "/v2/chat", "/v1/models/a/b%20c"])
+def test_unknown_routes_are_not_found_in_our_shape(server: LiveServer, path: str) -> None:
+    answer = server.request("GET", path)
+    assert answer.status == 404
+    assert set(answer.json) == {"message", "id"}
+    assert answer.json["id"] == answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize("query", ["limit=3", "limit=3.0", "limit=", "offset=0.0", "datasetType=", "before="])
+def test_numbers_may_be_floats_and_empty_values_are_absent(server: LiveServer, query: str) -> None:
+    assert server.request("GET", f"/v1/datasets?{query}").status == 200
+
+
+@pytest.mark.parametrize("query", ["limit=x", "limit=1.5", "limit=-1", "limit=nan", "before=yesterday", "offset=-2"])
+def test_senseless_values_are_bad_requests(server: LiveServer, query: str) -> None:
+    answer = server.request("GET", f"/v1/datasets?{query}")
+    assert answer.status == 400
+    assert query.partition("=")[0] in answer.json["message"]
+
+
+@pytest.mark.parametrize(
+    "when", ["2026-03-01T09:15:27.482913Z", "2026-03-01T09:15:27%2B02:00", "2026-03-01T09:15:27.482Z"]
+)
+def test_times_in_queries_may_have_any_zone(server: LiveServer, when: str) -> None:
+    assert server.request("GET", f"/v1/datasets?before={when}").json == {"datasets": []}
+
+
+@pytest.mark.parametrize("path", ["/v1/models", MODELS])
+def test_an_empty_page_token_is_absent(server: LiveServer, path: str) -> None:
+    assert server.request("GET", f"{path}?page_token=&page_size=5.0").status == 200
+    assert server.request("GET", f"{path}?page_token=%21%21").status == 400
+
+
+@pytest.mark.parametrize("query", ["page_size=0", "page_size=1001", "endpoint=nothing", "default_only=true"])
+def test_bad_queries_for_models_are_bad_requests(server: LiveServer, query: str) -> None:
+    assert server.request("GET", f"/v1/models?{query}").status == 400
+
+
+def test_default_only_gives_the_default(server: LiveServer) -> None:
+    found = server.request("GET", "/v1/models?endpoint=classify&default_only=true").json["models"]
+    assert len(found) == 1
+    assert found[0]["default_endpoints"] == ["classify"]
+    assert found[0]["tokenizer_url"] is None
+
+
+@pytest.mark.parametrize(
+    ("body", "word"),
+    [
+        (b"{", "JSON"),
+        (b"[]", "body"),
+        (b"", "body"),
+        (b'{"inputs": "text"}', "inputs"),
+        (b'{"inputs": [1]}', "inputs.0"),
+        (b'{"inputs": null}', "inputs"),
+        (b"{}", "inputs"),
+        (b'{"inputs": ["x"], "truncate": "MIDDLE"}', "truncate"),
+        (b'{"inputs": ["x"], "examples": [{"text": "x"}]}', "label"),
+        (b'{"inputs": ["\\ud800"]}', ""),
+        (b"\xff\xfe", ""),
+    ],
+)
+def test_malformed_bodies_are_400_and_never_422(server: LiveServer, body: bytes, word: str) -> None:
+    answer = server.request("POST", "/v1/classify", body, headers={"Content-Type": "application/json"})
+    assert answer.status == 400
+    assert set(answer.json) == {"message", "id"}
+    assert word in answer.json["message"]
+
+
+def test_json_needs_no_content_type(server: LiveServer) -> None:
+    body = json.dumps({"inputs": ["x"], "examples": [{"text": f"{n}", "label": str(n % 2)} for n in range(4)]})
+    assert server.request("POST", "/v1/classify", body.encode()).status == 200
+
+
+@pytest.mark.parametrize(
+    "body", [b"--x\r\n", b"", b'--x\r\nContent-Disposition: form-data; name="data"\r\n\r\ntext,label\r\n']
+)
+def test_cut_off_forms_are_bad_requests(server: LiveServer, body: bytes) -> None:
+    query = "name=cut&type=single-label-classification-finetune-input"
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    answer = server.request("POST", f"/v1/datasets?{query}", body, headers=headers)
+    assert answer.status == 400
+    assert set(answer.json) == {"message", "id"}
+
+
+@pytest.mark.parametrize(
+    ("part", "status"), [("file", 200), ("data", 200), ("eval_data", 400), ("other", 400), ("", 400)]
+)
+def test_the_part_may_be_called_file_and_nothing_else(server: LiveServer, part: str, status: int) -> None:
+    content = tickets.as_csv(tickets.single())
+    body = b'--x\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n--x--\r\n' % (part.encode(), content)
+    query = "name=part&type=single-label-classification-finetune-input"
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    assert server.request("POST", f"/v1/datasets?{query}", body, headers=headers).status == status
+
+
+@pytest.mark.parametrize("query", ["type=single-label-classification-finetune-input", "name=x", "name=x&type="])
+def test_name_and_type_are_required(server: LiveServer, query: str) -> None:
+    body = b'--x\r\nContent-Disposition: form-data; name="data"\r\n\r\ntext\r\n--x--\r\n'
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    assert server.request("POST", f"/v1/datasets?{query}", body, headers=headers).status == 400
+
+
+@pytest.mark.parametrize(
+    ("body", "word"),
+    [
+        ({}, "settings"),
+        ({"name": "x", "settings": {}}, "base_model"),
+        ({"name": "x", "settings": {"base_model": {"base_type": "BASE_TYPE_CLASSIFICATION"}}}, "dataset_id"),
+        ({"name": "x", "settings": {"base_model": {"base_type": "NOT_A_TYPE"}, "dataset_id": "d"}}, "base_type"),
+        (
+            {"name": "", "settings": {"base_model": {"base_type": "BASE_TYPE_CLASSIFICATION"}, "dataset_id": "d"}},
+            "name",
+        ),
+    ],
+)
+def test_models_without_what_they_need_are_bad_requests(server: LiveServer, body: dict[str, Any], word: str) -> None:
+    answer = server.request("POST", MODELS, body)
+    assert answer.status == 400
+    assert word in answer.json["message"]
+
+
+def test_a_secret_for_another_service_is_never_given_back(server: LiveServer, dataset: dict[str, Any]) -> None:
+    settings = {
+        "base_model": {"base_type": "BASE_TYPE_CLASSIFICATION", "strategy": "STRATEGY_TFEW"},
+        "dataset_id": dataset["id"],
+        "wandb": {"project": "p", "api_key": "very-secret", "entity": "e"},
+    }
+    answer = server.request("POST", MODELS, {"name": "wandb", "settings": settings})
+    assert answer.status == 200
+    assert b"very-secret" not in answer.content
+    assert server.request("DELETE", f"{MODELS}/{answer.json['finetuned_model']['id']}").json == {}
+
+
+def test_a_huge_body_is_a_bad_request(server: LiveServer) -> None:
+    body = json.dumps({"inputs": ["x" * 20_000_000]}).encode()
+    answer = server.request("POST", "/v1/classify", body, headers={"Content-Type": "application/json"})
+    assert answer.status == 400
+    assert "larger" in answer.json["message"]
+
+
+def test_other_sites_get_nothing(server: LiveServer) -> None:
+    answer = server.request("GET", "/v1/models", headers={"Origin": "https://elsewhere.example"})
+    assert "access-control-allow-origin" not in answer.headers
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["content-type"].startswith("application/json")
+
+
+def test_health_readiness_and_figures(server: LiveServer) -> None:
+    assert server.request("GET", "/healthz", key=None).json == {"status": "ok"}
+    ready = server.request("GET", "/readyz", key=None)
+    assert (ready.status, ready.json["status"]) == (200, "ok"), ready.json
+    figures = server.request("GET", "/metrics", key=None).content.decode()
+    for name in ("fewfit_requests_total", "fewfit_request_seconds_bucket", "fewfit_jobs", "fewfit_models_in_memory"):
+        assert name in figures
+
+
+def test_the_reference_page_shows_every_endpoint_and_loads_nothing(server: LiveServer) -> None:
+    page = server.request("GET", "/docs", key=None).content.decode()
+    described = server.request("GET", "/openapi.json", key=None).json
+    for path in described["paths"]:
+        assert path in page
+    assert "<script" not in page
+    assert "https://" not in page
+
+
+def test_logs_have_request_ids_and_no_texts_or_keys(server: LiveServer) -> None:
+    text = "a very private sentence"
+    examples = [{"text": f"{text} {n}", "label": str(n % 2)} for n in range(4)]
+    answer = server.request("POST", "/v1/classify", {"inputs": [text], "examples": examples})
+    log = "".join(server.lines)
+    assert answer.headers["x-request-id"] in log
+    assert text not in log
+    assert log.count(server.key) <= 1  # the one line on the first start
