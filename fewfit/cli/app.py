@@ -21,6 +21,7 @@ EXIT_CODES: dict[int, str] = {
     4: "the base (the pretrained encoder) cannot be used or found",
     5: "the model folder cannot be read or written",
     6: "a package is missing that the plain install leaves out",
+    7: "too many texts are waiting for an answer",
     130: "cancelled (Ctrl-C); nothing half-written is left behind",
     141: "the program that was reading the output has ended",
 }

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from fewfit.artifact import read_manifest
 from fewfit.classifier import Classifier
 from fewfit.cli.base import base_argument
 from fewfit.cli.console import fetch_progress
@@ -10,8 +9,9 @@ from fewfit.encoders.weights import locate
 
 
 def open_model(folder: Path, base: str | None, *, quiet: bool) -> Classifier:
-    """The model in a folder. Its base is fetched if need be; `base` says where it is, if elsewhere."""
-    source = base or read_manifest(folder).base.source
+    """The model in a folder. `base` says where its base is, if not where it was; it is fetched if need be."""
+    if base is None:
+        return Classifier.load(folder)
     with fetch_progress(quiet=quiet) as on_progress:
-        locate(base_argument(source), on_progress=on_progress)
-    return Classifier.load(folder, base=base_argument(source))
+        locate(base_argument(base), on_progress=on_progress)
+    return Classifier.load(folder, base=base_argument(base))

@@ -1,0 +1,47 @@
+import json
+from pathlib import Path
+
+from tests.unit.cli.conftest import Run
+
+
+def test_figures_and_labels_are_shown(run: Run, model: Path, tickets: Path) -> None:
+    ran = run("evaluate", model, tickets)
+
+    assert ran.exit_code == 0
+    for words in ("On 48 texts of tickets.csv", "macro F1", "frozen base", "By label", "parcel"):
+        assert words in ran.stdout
+
+
+def test_json_is_for_programs(run: Run, tag_model: Path, tags: Path) -> None:
+    ran = run("evaluate", tag_model, tags, "--json")
+
+    figures = json.loads(ran.stdout)
+    assert figures["n_texts"] == 48
+    assert 0 <= figures["metrics"]["macro_f1"] <= 1
+    assert [label["label"] for label in figures["per_label"]] == ["card", "parcel", "urgent"]
+    assert figures["report"]["ok"] is True
+
+
+def test_rows_with_unknown_labels_are_left_out_with_a_warning(run: Run, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "test.csv").write_text("text,label\nmy parcel,parcel\nmy dog,dog\n")
+
+    ran = run("evaluate", model, tmp_path / "test.csv", "--json")
+
+    assert json.loads(ran.stdout)["n_texts"] == 1
+    assert "('dog') left out: row 3" in ran.stderr
+
+
+def test_nothing_to_compare_is_an_error(run: Run, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "test.csv").write_text("text,label\nmy dog,dog\n")
+
+    ran = run("evaluate", model, tmp_path / "test.csv")
+
+    assert ran.exit_code == 3
+    assert "no example with a label that the model knows" in ran.stderr
+
+
+def test_a_file_of_the_other_kind_is_an_error_with_rows(run: Run, model: Path, tags: Path) -> None:
+    ran = run("evaluate", model, tags)
+
+    assert ran.exit_code == 3
+    assert "the data are single-label" in ran.stderr

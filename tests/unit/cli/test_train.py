@@ -1,0 +1,111 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from fewfit import Classifier
+from fewfit.data import Dataset, Example, write_dataset
+from tests.unit.cli.conftest import Run, examples
+
+
+def test_a_model_is_trained_saved_and_reported_on(run: Run, tickets: Path, toy_base: Path, tmp_path: Path) -> None:
+    ran = run("train", tickets, "-o", tmp_path / "model", "--base", toy_base)
+
+    assert ran.exit_code == 0
+    assert "48 examples, one label a text; 3 labels (card, film, parcel)" in ran.stderr
+    assert "held out in turn" in ran.stdout
+    assert "frozen base" in ran.stdout
+    assert "fewfit classify" in ran.stderr
+    assert Classifier.load(tmp_path / "model").classes_.tolist() == ["card", "film", "parcel"]
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_json_on_standard_output_and_nothing_else(run: Run, tickets: Path, toy_base: Path, tmp_path: Path) -> None:
+    ran = run(
+        "train", tickets, "-o", tmp_path / "m", "--base", toy_base, "--effort", "quick", "--holdout", "0.25", "--json"
+    )
+
+    summary = json.loads(ran.stdout)
+    assert summary["labels"] == ["card", "film", "parcel"]
+    assert summary["n_texts"] == 36
+    assert summary["metrics"]["evaluation"]["n_texts"] == 12
+    assert summary["report"]["ok"] is True
+    assert Classifier.load(tmp_path / "m").manifest_.metrics["evaluation"]["n_texts"] == 12
+
+
+def test_warnings_name_the_rows_of_the_file_and_stay_with_the_model(run: Run, toy_base: Path, tmp_path: Path) -> None:
+    rows = (*examples(), Example("where is my parcel", ("card",), 50), Example("film film", ("Film",), 51))
+    write_dataset(Dataset(rows, "single"), tmp_path / "data.csv")
+
+    ran = run("train", tmp_path / "data.csv", "-o", tmp_path / "m", "-b", toy_base, "--effort", "quick")
+
+    assert ran.exit_code == 0
+    assert "'parcel' in row 6 and 'card' in row 50" in ran.stderr
+    assert ran.stderr.count("differ only by upper and lower case") == 1
+    kept = Classifier.load(tmp_path / "m").warnings_
+    assert any("row 50" in warning for warning in kept)
+    assert any("differ only by" in warning for warning in kept)
+
+
+def test_an_evaluation_file_is_read_like_the_training_file(
+    run: Run, tags: Path, toy_base: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "test.jsonl").write_text(
+        '{"text": "my parcel is late", "label": ["parcel"]}\n'
+        '{"text": "where is my parcel", "label": ["parcel", "unheard of"]}\n'
+        '{"text": "the film was slow", "label": []}\n'
+    )
+
+    ran = run(
+        "train", tags, "-o", tmp_path / "m", "-b", toy_base, "--effort", "quick", "--eval", tmp_path / "test.jsonl",
+        "--json",
+    )  # fmt: skip
+
+    summary = json.loads(ran.stdout)
+    assert summary["kind"] == "multi"
+    assert summary["metrics"]["evaluation"]["n_texts"] == 2
+    codes = {finding["code"]: finding["rows"] for finding in summary["report"]["findings"]}
+    assert codes["unknown_label"] == [2]
+    assert codes["leaked_text"] == [3]
+
+
+def test_a_place_that_is_taken_is_refused_before_training(
+    run: Run, tickets: Path, toy_base: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").touch()
+
+    for place in (tmp_path / "photos", tickets, tickets / "inside"):
+        ran = run("train", tickets, "-o", place, "-b", toy_base)
+        assert ran.exit_code == 5
+        assert "Fine-tuned" not in ran.stderr
+    assert (tmp_path / "photos" / "cat.jpg").exists()
+
+
+def test_a_model_is_replaced_quietly_and_cleaning_is_kept_with_it(
+    run: Run, model: Path, tags: Path, toy_base: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(model, tmp_path / "m")
+
+    ran = run("train", tags, "-o", folder, "-b", toy_base, "--effort", "quick", "-q", "--clean", "--max-length", "20")
+
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    manifest = Classifier.load(folder).manifest_
+    assert (manifest.kind, manifest.clean, manifest.max_length) == ("multi", True, 20)
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_cancelling_leaves_nothing_behind(
+    run: Run, tickets: Path, toy_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fewfit.artifact._put_in_place", interrupt)
+
+    ran = run("train", tickets, "-o", tmp_path / "m", "-b", toy_base, "--effort", "quick")
+
+    assert ran.exit_code == 130
+    assert "Cancelled; nothing was written." in ran.stderr
+    assert list(tmp_path.iterdir()) == []
