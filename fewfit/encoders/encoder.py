@@ -33,10 +33,17 @@ class Encoder:
     """
 
     def __init__(
-        self, model: Any, dense: nn.ModuleList, config: EncoderConfig, weights: Weights, tokenizer: Tokenizer
+        self,
+        model: Any,
+        dense: nn.ModuleList,
+        config: EncoderConfig,
+        weights: Weights,
+        tokenizer: Tokenizer,
+        attention: Attention = "auto",
     ) -> None:
         self._model = model
         self._dense = dense
+        self._attention = attention
         self.config = config
         self.weights = weights
         self.tokenizer = tokenizer
@@ -53,8 +60,10 @@ class Encoder:
     ) -> "Encoder":
         """The encoder of a base, given as to `locate`: a name, a Hugging Face id, a folder.
 
-        `device` is a torch device; "auto" takes a GPU where there is one. Raises BaseNotFoundError,
-        DigestError or BaseError where the weights cannot be had or used.
+        `device` is a torch device; "auto" takes a GPU where there is one. `attention` is how
+        transformers computes it: "auto" takes the faster one, "eager" and "sdpa" are for exporting and
+        comparing. Raises BaseNotFoundError, DigestError or BaseError where the weights cannot be had or
+        used.
         """
         weights = base if isinstance(base, Weights) else locate(base, fetch=fetch, on_progress=on_progress)
         config = read_config(weights)
@@ -63,7 +72,7 @@ class Encoder:
         where = torch.device(_best_device() if device == "auto" else device)
         model.to(where)
         dense.to(where)
-        return cls(model, dense, config, weights, Tokenizer.load(weights))
+        return cls(model, dense, config, weights, Tokenizer.load(weights), attention)
 
     @property
     def device(self) -> torch.device:
@@ -86,32 +95,38 @@ class Encoder:
                 f"{config.n_layers} layers, not {tail_layers}."
             )
         trunk = Trunk(self._model, config, tail_layers)
-        tail = Tail(self._model, self._dense, config, tail_layers)
+        adapts = self._attention == "auto"
+        tail = Tail(self._model, self._dense, config, tail_layers, adapts_attention=adapts)
         return trunk, tail
 
     def embed(
         self,
         texts: Sequence[str],
         *,
-        batch_tokens: int = 4096,
+        batch_tokens: int | None = None,
         max_length: int | None = None,
         truncate: Truncate = "end",
     ) -> NDArray[np.float32]:
         """Sentence embeddings (n_texts, embedding_size), in the order of `texts`.
 
-        `batch_tokens` is the padded size of a batch; it changes speed and memory, not the result.
+        `batch_tokens` is the padded size of a batch (1,024 on a CPU, more on a GPU); it changes speed
+        and memory, not the result.
         """
         encoded = self.tokenizer.encode(texts, max_length=max_length, truncate=truncate)
         embeddings = np.zeros((len(texts), self.config.embedding_size), dtype=np.float32)
         trunk, tail = self.split(0)
         tail.eval()
         with torch.inference_mode():
-            for rows in length_batches([len(ids) for ids in encoded], batch_tokens):
+            for rows in length_batches([len(ids) for ids in encoded], batch_tokens or self._batch_tokens()):
                 ids, mask = self.tokenizer.pad([encoded[row] for row in rows])
                 attention_mask = torch.from_numpy(mask).to(self.device)
                 hidden = trunk(torch.from_numpy(ids).to(self.device), attention_mask)
                 embeddings[rows] = tail(hidden, attention_mask).cpu().numpy()
         return embeddings
+
+    def _batch_tokens(self) -> int:
+        # MiniLM on one core, 5 to 60 words: 256 and 1,024 tokens 85 texts/s, 4,096 66, 16,384 45.
+        return 1024 if self.device.type == "cpu" else 32_768
 
 
 def _load_model(weights: Weights, config: EncoderConfig, attention: Attention) -> Any:

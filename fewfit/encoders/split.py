@@ -10,6 +10,8 @@ from transformers.masking_utils import create_bidirectional_mask, create_bidirec
 from fewfit.encoders.config import EncoderConfig
 from fewfit.encoders.pooling import pool
 
+_SHORT_TOKENS = 128
+
 
 class Layers(nn.Module):
     """Consecutive layers of an encoder, with what each of them is handed: mask, position bias, angles.
@@ -21,6 +23,7 @@ class Layers(nn.Module):
         super().__init__()
         self.architecture = architecture
         self.config = model.config
+        self.adapts_attention = False  # only where the configuration is a copy of our own
         self.layers = nn.ModuleList(_layers_of(model, architecture)[start:stop])
         if architecture == "mpnet":
             # The bias of relative positions hangs on the encoder, not on a layer.
@@ -33,6 +36,8 @@ class Layers(nn.Module):
         """(batch, seq, hidden) through the layers; padded positions influence no other."""
         if not self.layers:
             return hidden
+        if self.adapts_attention:
+            self.config._attn_implementation = _fastest_attention(hidden)
         if self.architecture == "modernbert":
             return self._forward_modernbert(hidden, attention_mask)
         mask = self._mask(create_bidirectional_mask, hidden, attention_mask)
@@ -120,7 +125,15 @@ class Tail(nn.Module):
     `tail_layers` may be 0, for pooling alone.
     """
 
-    def __init__(self, model: Any, dense: nn.ModuleList, config: EncoderConfig, tail_layers: int) -> None:
+    def __init__(
+        self,
+        model: Any,
+        dense: nn.ModuleList,
+        config: EncoderConfig,
+        tail_layers: int,
+        *,
+        adapts_attention: bool = False,
+    ) -> None:
         super().__init__()
         self.config = config
         self.tail_layers = tail_layers
@@ -130,6 +143,8 @@ class Tail(nn.Module):
             self.body = copy.deepcopy(
                 Layers(model, config.architecture, lower, config.n_layers) if config.splittable else WholeModel(model)
             )
+            if isinstance(self.body, Layers):
+                self.body.adapts_attention = adapts_attention and model._supports_sdpa
         self.final_norm = copy.deepcopy(_final_norm(model)) if tail_layers and config.splittable else None
         self.dense = copy.deepcopy(dense)
         self.requires_grad_(True)
@@ -155,6 +170,18 @@ class Tail(nn.Module):
 
     def _dtype(self) -> torch.dtype:
         return next((p.dtype for p in self.parameters()), torch.float32)
+
+
+def _fastest_attention(hidden: Tensor) -> str:
+    """Which of transformers' implementations is faster for this batch (both compute the same).
+
+    MiniLM's tail on one AVX-512 core under bf16, seconds a training step, eager and sdpa: 32 texts of
+    46 tokens 0.36 and 0.50, 16 of 128 0.51 and 0.63, 8 of 512 2.6 and 1.5. Without gradients, sdpa is
+    never slower.
+    """
+    if torch.is_grad_enabled() and hidden.device.type == "cpu" and hidden.shape[1] <= _SHORT_TOKENS:
+        return "eager"
+    return "sdpa"
 
 
 def _layers_of(model: Any, architecture: str) -> Any:

@@ -168,6 +168,18 @@ def test_bf16_autocast_stays_close_and_gives_gradients(encoder: Encoder, attenti
     assert all(p.grad is None or p.grad.isfinite().all() for p in tail.parameters())
 
 
+def test_the_attention_that_training_uses_gives_the_same_embeddings(encoder: Encoder) -> None:
+    trunk, tail = encoder.split(2)
+    tail.set_dropout(0.0)
+    ids, mask = batch(encoder)
+    hidden = trunk(ids, mask)
+    trained = tail.train()(hidden, mask)
+    with torch.no_grad():
+        served = tail.eval()(hidden, mask)
+    torch.testing.assert_close(trained, served, atol=2e-6, rtol=0)
+    assert encoder._model.config._attn_implementation == ("eager" if encoder.config.architecture == "mpnet" else "sdpa")
+
+
 def test_a_tail_takes_activations_that_were_kept_in_half_precision(encoder: Encoder) -> None:
     trunk, tail = split_for_inference(encoder, 2)
     ids, mask = batch(encoder)
