@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fewfit.cli.console import fetch_progress
-from fewfit.encoders.bases import known_bases
 from fewfit.encoders.config import read_config
 from fewfit.encoders.tokenizing import Tokenizer
-from fewfit.encoders.weights import Weights, locate, on_this_machine
-from fewfit.errors import InputError
+from fewfit.encoders.weights import Weights, locate
+from fewfit.errors import BaseNotFoundError, InputError
 
 
 @dataclass(frozen=True)
@@ -28,10 +27,12 @@ def open_base(base: str, max_length: int | None, *, quiet: bool) -> Reader:
 
 
 def open_base_here(base: str, max_length: int | None) -> Reader | None:
-    """A known base if it is on this machine; nothing is fetched."""
-    known = known_bases().get(base)
-    weights = on_this_machine(known) if known else None
-    return _reader(weights, max_length) if weights else None
+    """The base, or what stands in for it, if it is on this machine; nothing is fetched."""
+    try:
+        weights = locate(base_argument(base), fetch=False)
+    except BaseNotFoundError:
+        return None
+    return _reader(weights, max_length)
 
 
 def base_argument(base: str) -> str | Path:

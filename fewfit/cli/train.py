@@ -125,11 +125,9 @@ def train(
 
     if not quiet:
         manifest = classifier.manifest_
-        say(
-            f"Fine-tuned the upper {manifest.base.tail_layers} of {manifest.base.n_layers} layers of "
-            f"{manifest.base.name} on {len(dataset):,} texts in {elapsed_s:.0f} s; saved to {output}.",
-            style="green",
-        )
+        layers = f"{manifest.base.tail_layers} of {manifest.base.n_layers} layers of {manifest.base.name}"
+        what = f"Fine-tuned the upper {layers}" if manifest.tuned else f"Fitted a head on {manifest.base.name} as it is"
+        say(f"{what} on {len(dataset):,} texts in {elapsed_s:.0f} s; saved to {output}.", style="green")
         say(f"Classify with: fewfit classify {output} texts.txt", style="dim")
     if as_json:
         show_json(_summary(classifier, output, elapsed_s, report))
