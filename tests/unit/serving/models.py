@@ -47,7 +47,7 @@ class ToyModel:
         manifest = Manifest(
             kind=kind,
             labels=labels,
-            base=BaseReference("toy", encoder.weights.digest, str(base), encoder.config.n_layers, tail_layers),
+            base=BaseReference("toy", encoder.weights.digest, "toy", encoder.config.n_layers, tail_layers),
             max_length=max_length,
             clean=False,
             tuned=True,
