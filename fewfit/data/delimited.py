@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from fewfit.data.dataset import Format
+from fewfit.data.labels import has_lone_surrogate
 from fewfit.data.lines import TextLines
 from fewfit.data.problems import Problems
 from fewfit.data.report import quoted
@@ -70,6 +71,9 @@ class DelimitedTable:
         else:
             self.columns = ["text", "label"]
             self._report_no_header(peeked)
+        if not self.header and any("\0" in cell or has_lone_surrogate(cell) for cell in first):
+            # Kept in case that it is the header; as an example it is one of the bad rows.
+            next(self._records, None)
 
     @property
     def format(self) -> Format:

@@ -100,7 +100,7 @@ def _check_amounts(dataset: Dataset, requirements: Requirements) -> Iterator[Fin
         yield Finding(
             "few_examples",
             severity,
-            f"There are {counted(len(dataset), 'example')}; at least {requirements.min_examples} are needed for a "
+            f"{counted(len(dataset), 'example')} in all; at least {requirements.min_examples} are needed for a "
             "model that can be relied on.",
             suggestion=f"Add {missing} more.",
         )

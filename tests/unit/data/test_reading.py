@@ -188,6 +188,13 @@ def test_bad_utf8_within_a_text_of_several_lines_drops_that_text_only() -> None:
     assert codes(report) == {"bad_utf8": (3,)}
 
 
+def test_a_bad_first_row_without_a_header_is_reported_once() -> None:
+    dataset, report = read_dataset(b"caf\xe9,x\nno parcel,y\ncard lost,x\n")
+
+    assert dataset.texts == ["no parcel", "card lost"]
+    assert report.codes == ("bad_utf8", "no_header")
+
+
 def test_a_nul_byte_is_reported() -> None:
     dataset, report = read_dataset(b"text,label\nfine and long enough,a\nhel\0lo,a\n")
 
