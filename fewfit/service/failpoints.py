@@ -35,9 +35,9 @@ FAIL_POINTS: Final = (
 )
 
 
-def _armed() -> dict[str, int]:
+def _armed(points: str) -> dict[str, int]:
     armed = {}
-    for item in filter(None, os.environ.get(VARIABLE, "").split(",")):
+    for item in filter(None, points.split(",")):
         name, _, times = item.partition(":")
         if name not in FAIL_POINTS:
             raise ValueError(f"{VARIABLE} names {name!r}; the fail-points are {', '.join(FAIL_POINTS)}.")
@@ -45,7 +45,12 @@ def _armed() -> dict[str, int]:
     return armed
 
 
-_left = _armed()
+_left = _armed(os.environ.get(VARIABLE, ""))
+
+
+def arm(points: str) -> None:
+    """Arms fail-points of this process as the environment variable does."""
+    _left.update(_armed(points))
 
 
 def fail_point(name: str) -> None:

@@ -6,6 +6,7 @@ before its file is stored, and a file is deleted in the transaction that has fou
 """
 
 import logging
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -156,7 +157,11 @@ def _clear_staging(files: FileStore, now: datetime) -> None:
     oldest = (now - UPLOAD_LIFETIME).timestamp()
     for path in files.staging.iterdir():
         try:
-            if path.is_file() and path.stat().st_mtime < oldest:
+            if path.stat().st_mtime >= oldest:
+                continue
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
                 path.unlink()
         except FileNotFoundError:
             logger.debug("%s was finished in the meantime", path)

@@ -77,9 +77,13 @@ class Service:
         """Opens the store that the settings name, making or migrating it. Raises StoreError."""
         settings.data.mkdir(parents=True, exist_ok=True)
         database = Database(settings.database_url, settings.data)
-        database.migrate()
-        files = FileStore(settings.files_url, settings.data, endpoint_url=settings.files_endpoint_url)
-        return cls(settings, database, files, loader or TorchLoader(settings.serving_threads))
+        try:
+            database.migrate()
+            files = FileStore(settings.files_url, settings.data, endpoint_url=settings.files_endpoint_url)
+            return cls(settings, database, files, loader or TorchLoader(settings.serving_threads))
+        except BaseException:
+            database.close()
+            raise
 
     def __enter__(self) -> Self:
         return self

@@ -148,7 +148,10 @@ def test_leftovers_of_a_dead_process_are_cleared(shop: Shop) -> None:
     stream, fresh = shop.service.files.new_file()
     stream.close()
     long_ago = (utc_now() - UPLOAD_LIFETIME - timedelta(minutes=1)).timestamp()
-    os.utime(old, (long_ago, long_ago))
+    folder = shop.service.files.new_folder()
+    (folder / "half a model").touch()
+    for path in (old, folder):
+        os.utime(path, (long_ago, long_ago))
     collect_garbage(shop.service.database, shop.service.files)
     assert _staged(shop) == [fresh]
 

@@ -176,7 +176,7 @@ def test_a_worker_that_was_replaced_during_training_changes_nothing(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = shop.model(work=False)
-    fit = Classifier.fit
+    fit: Callable[..., Classifier] = Classifier.fit
 
     def lose_the_lease(*arguments: Any, **options: Any) -> Classifier:
         with shop.service.database.writing() as session:
