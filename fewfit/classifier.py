@@ -1,10 +1,11 @@
 """What the user holds: a text classifier that fits, predicts, evaluates, saves and loads."""
 
 import logging
+import operator
 import platform
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from fewfit.artifact import Artifact, BaseReference, Manifest, read_artifact, write_artifact
-from fewfit.data import Report, clean_text, read_dataset, validate
+from fewfit.data import Dataset, Report, clean_text, read_dataset, validate
 from fewfit.decision import Decision
 from fewfit.errors import ArtifactError, BaseError, InputError, MissingExtraError, NotFittedError
 from fewfit.serving.engine_runtime import EngineRuntime
@@ -90,32 +91,40 @@ class Classifier:
         the data already, in its own rows, hands in the `report`: it is kept, and nothing is checked again.
         """
         training = _training()
-        names, indicator = _label_names(labels)
-        rows = _text_rows(texts)
-        if len(rows) != len(names):
-            raise InputError(f"There are {len(rows):,} texts and {len(names):,} labels; expected one label a text.")
-        dataset, found = read_dataset((rows, names))
+        seed = _whole("seed", self.seed, _LARGEST)
+        settings = self.settings or training.TrainingSettings.for_effort(self.effort)
+        names, columns = _label_names(labels)
+        dataset, found = _labelled(texts, names)
         found.raise_for_errors()
-        targets = training.Targets.from_labels(dataset.targets, known=_known(indicator, labels))
+        targets = training.Targets.from_labels(dataset.targets, known=columns)
         encoder = self._encoder()
-        max_length = encoder.config.max_length if self.max_length is None else self.max_length
-        read = [clean_text(text) for text in dataset.texts] if self.clean else dataset.texts
+        max_length = encoder.config.max_length
+        if self.max_length is not None:
+            max_length = _whole(
+                "max_length", self.max_length, _LARGEST
+            )  # what the base can read is the tokenizer's to say
+        if self.clean:
+            dataset = dataset.with_examples(replace(e, text=clean_text(e.text)) for e in dataset.examples)
+        read = dataset.texts
         if report is None:
-            count = encoder.tokenizer.count
-            report = found.merge(validate(dataset, requirements=_lenient(), count_tokens=count, max_tokens=max_length))
+            checked = validate(
+                dataset,
+                requirements=_lenient(),
+                count_tokens=encoder.tokenizer.count,
+                max_tokens=max_length,
+                base=encoder.weights.name,
+            )
+            report = found.merge(checked)
             for finding in report.warnings:
                 logger.warning("%s", finding.message)
         report.raise_for_errors()
-        settings = self.settings or training.TrainingSettings.for_effort(self.effort)
         progress = training.Progress(on_event, cancel)
-        trained = training.train(
-            encoder, read, targets, settings, seed=self.seed, max_length=max_length, progress=progress
-        )
+        trained = training.train(encoder, read, targets, settings, seed=seed, max_length=max_length, progress=progress)
         trunk, _ = encoder.split(trained.tail_layers)
         self._runtime: Runtime = _torch_runtime(trunk, trained.tail, encoder, max_length)
         self._encoder_ = encoder
         self._probe_texts = read[:_MOST_PROBE_TEXTS]
-        self._indicator = indicator
+        self._indicator = columns is not None
         self._artifact = Artifact(
             manifest=Manifest(
                 kind=targets.kind,
@@ -134,9 +143,10 @@ class Classifier:
                 fewfit_version=__version__,
                 metrics={"out_of_fold": trained.out_of_fold} if trained.out_of_fold else {},
                 training={
-                    "seed": self.seed,
+                    "seed": seed,
                     "effort": None if self.settings else self.effort,
-                    "settings": vars(settings),
+                    "settings": asdict(settings),
+                    "indicator": columns is not None,
                     "steps": trained.steps,
                     "elapsed_s": round(trained.elapsed_s, 3),
                     "n_texts": len(dataset),
@@ -185,8 +195,8 @@ class Classifier:
         """
         training = _training()
         artifact = self._fitted()
-        names, _ = _label_names(labels)
         rows = _text_rows(texts)
+        names = [_as_kept(label) for label in _label_names(labels)[0]]
         if len(rows) != len(names):
             raise InputError(f"There are {len(rows):,} texts and {len(names):,} labels; expected one label a text.")
         targets = training.Targets.from_labels(names, known=artifact.decision.labels)
@@ -263,7 +273,7 @@ class Classifier:
             device=device,
         )
         classifier._artifact = artifact
-        classifier._indicator = False
+        classifier._indicator = bool(settings.get("indicator", False))
         classifier._probe_texts = []
         if artifact.portable is not None and base is None and device == "auto":
             classifier._runtime = EngineRuntime(ModelLoader().load(artifact))
@@ -325,6 +335,7 @@ class Classifier:
         _training()
         from fewfit.encoders.encoder import Encoder
 
+        _check_device(self.device)
         return Encoder.load(self.base, device=self.device)
 
     def _own_encoder(self) -> Any:
@@ -371,6 +382,8 @@ class Classifier:
 
 # How many training texts are kept to make texts from on which the saved form is compared with the trained one.
 _MOST_PROBE_TEXTS = 200
+# The largest seed, as scikit-learn has it.
+_LARGEST = 2**32 - 1
 _PARAMETERS = ("base", "effort", "seed", "max_length", "clean", "device", "settings")
 _KINDS = {"single": "single-label (one string a text)", "multi": "multilabel (a list of strings a text)"}
 
@@ -407,40 +420,92 @@ def _load_tail(tail: Any, arrays: Mapping[str, np.ndarray]) -> None:
         raise ArtifactError(f"The tail does not fit the base: {error}") from error
 
 
+def _whole(name: str, value: Any, largest: int) -> int:
+    """A parameter that is a whole number from 0 on; those of numpy become Python's, which JSON can hold."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = -1
+    if not 0 <= number <= largest:
+        raise InputError(f"{name} is {value!r}; expected a whole number from 0 to {largest:,}.")
+    return number
+
+
+def _check_device(device: str) -> None:
+    if device == "auto":
+        return
+    import torch
+
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(
+            f"device is {device!r}, which torch cannot use here: {reason}. Give 'auto' or 'cpu'."
+        ) from error
+
+
 def _text_rows(texts: Iterable[str]) -> list[str]:
-    if isinstance(texts, str):
-        raise InputError("Got one string; expected a list of texts. For one text, give a list with one string.")
-    rows = list(texts)
-    for number, text in enumerate(rows):
+    rows = _listed("texts", texts)
+    for number, text in enumerate(rows, start=1):
         if not isinstance(text, str):
             raise InputError(f"Row {number} has {text!r} ({type(text).__name__}); expected a string.")
     return [str(text) for text in rows]
 
 
-def _label_names(labels: Labels) -> tuple[list[Any], bool]:
-    """Labels as strings or lists of strings, and whether they came as an indicator matrix."""
-    array = np.asarray(labels) if isinstance(labels, np.ndarray) or hasattr(labels, "toarray") else None
+def _labelled(texts: Iterable[str], names: list[Any]) -> tuple[Dataset, Report]:
+    """The rows that are in order, and what is wrong with the others."""
+    rows = _listed("texts", texts)
+    if len(rows) != len(names):
+        raise InputError(f"There are {len(rows):,} texts and {len(names):,} labels; expected one label a text.")
+    return read_dataset((rows, names))
+
+
+def _listed(what: str, values: Any) -> list[Any]:
+    if isinstance(values, str | bytes):
+        raise InputError(f"Got one string; expected a list of {what}. For one text, give a list with one string.")
+    if isinstance(values, Mapping) or not isinstance(values, Iterable):
+        raise InputError(f"The {what} are a {type(values).__name__}; expected a list with one entry a text.")
+    return list(values)
+
+
+def _label_names(labels: Labels) -> tuple[list[Any], list[str] | None]:
+    """Labels as they were given, or of an indicator matrix as lists of column numbers, with all of these."""
+    matrix = _matrix(labels)
+    if matrix is None:
+        return _listed("labels", labels), None
+    if not np.isin(matrix, (0, 1)).all():
+        raise InputError("An indicator matrix holds only 0 and 1; this one holds other values too.")
+    width = len(str(max(0, matrix.shape[1] - 1)))
+    columns = [str(column).zfill(width) for column in range(matrix.shape[1])]
+    return [[columns[column] for column in np.flatnonzero(row)] for row in matrix], columns
+
+
+def _matrix(labels: Any) -> np.ndarray | None:
+    """An indicator matrix: an array, sparse or not, a DataFrame, or lists of 0 and 1 that are equally long."""
     if hasattr(labels, "toarray"):
-        array = np.asarray(labels.toarray())
-    if array is not None and array.ndim == 2:
-        if not np.isin(array, (0, 1)).all():
-            raise InputError("An indicator matrix holds only 0 and 1; this one holds other values too.")
-        columns = _column_names(array.shape[1])
-        return [[columns[column] for column in np.flatnonzero(row)] for row in array], True
-    return list(labels), False
-
-
-def _column_names(n_labels: int) -> list[str]:
-    width = len(str(max(0, n_labels - 1)))
-    return [str(column).zfill(width) for column in range(n_labels)]
-
-
-def _known(indicator: bool, labels: Labels) -> list[str] | None:
-    if not indicator:
+        return np.asarray(labels.toarray())
+    if getattr(labels, "ndim", None) == 2:
+        return np.asarray(labels)
+    if not isinstance(labels, list | tuple):
         return None
-    shape = getattr(labels, "shape", None)
-    assert shape is not None, "an indicator matrix is an array"
-    return _column_names(shape[1])
+    widths = {len(row) if isinstance(row, list | tuple) else 0 for row in labels}
+    if len(widths) != 1 or max(widths) < 2:
+        return None
+    # Label lists hold strings; the numbers 0 and 1 in lists of one length are how scikit-learn writes a matrix.
+    cells = (cell for row in labels for cell in row)
+    return np.asarray(labels) if all(isinstance(cell, int | np.integer) and cell in (0, 1) for cell in cells) else None
+
+
+def _as_kept(label: Any) -> Any:
+    """A label as reading the training data leaves it: without white space around it, a number as a string."""
+    if isinstance(label, str):
+        return label.strip()
+    if isinstance(label, int | np.integer) and not isinstance(label, bool):
+        return str(label)
+    if isinstance(label, list | tuple | set | frozenset):
+        return [_as_kept(name) for name in label]
+    return label
 
 
 def _library_versions() -> dict[str, str]:

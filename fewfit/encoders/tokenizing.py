@@ -97,7 +97,7 @@ class Tokenizer:
         limit = self.config.max_length if max_length is None else max_length
         least = self.n_special + len(self._prefix_ids) + 1
         if not least <= limit <= self.config.max_positions:
-            raise ValueError(
+            raise InputError(
                 f"max_length is {limit}; this base reads {least} to {self.config.max_positions} tokens "
                 "(special tokens and prefix included)."
             )

@@ -1,9 +1,24 @@
 """How a model is trained: every knob of the method, with the value that holds on many tasks."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
+
+from fewfit.errors import InputError
 
 Effort = Literal["quick", "balanced", "thorough"]
+
+
+_LEAST = {
+    "tail_layers": 1,
+    "steps": 1,
+    "batch_size": 2,
+    "weight_decay": 0,
+    "cosine_weight": 0,
+    "contrastive_weight": 0,
+    "classification_weight": 0,
+    "n_folds": 0,
+    "batch_tokens": 1,
+}
 
 
 @dataclass(frozen=True)
@@ -35,8 +50,24 @@ class TrainingSettings:
     n_folds: int = 2
     batch_tokens: int = 2048
 
+    def __post_init__(self) -> None:
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise InputError(f"{name} is {value}; expected {least} or more.")
+        for name in ("learning_rate", "temperature"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise InputError(f"{name} is {value}; expected more than 0.")
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"dropout is {self.dropout}; expected a share from 0 to below 1.")
+        if self.n_folds == 1:
+            raise InputError("n_folds is 1; expected 0 (nothing is held out) or at least 2.")
+
     @classmethod
     def for_effort(cls, effort: Effort) -> "TrainingSettings":
         """The settings behind an effort: `quick` has no out-of-fold tails, `thorough` more of them."""
         folds = {"quick": 0, "balanced": 2, "thorough": 5}
+        if effort not in folds:
+            raise InputError(f"effort is {effort!r}; expected one of: {', '.join(get_args(Effort))}.")
         return replace(cls(), n_folds=folds[effort])

@@ -52,7 +52,7 @@ class Targets:
         """Reads one string a row (single-label) or one list of strings a row (multilabel).
 
         The label names are sorted, or taken from `known` in its order. Raises InputError for a mixture
-        of both, for empty names and for names that are not in `known`.
+        of both, for empty names and for names that are not in `known`, with the row, counted from 1.
         """
         rows = list(labels)
         if not rows:
@@ -64,7 +64,7 @@ class Targets:
         elif any(strings):
             first = strings.index(not strings[0])
             raise InputError(
-                f"Row {first} has {rows[first]!r} while row 0 has {rows[0]!r}: labels are either all strings "
+                f"Row {first + 1} has {rows[first]!r} while row 1 has {rows[0]!r}: labels are either all strings "
                 "(single-label) or all lists of strings (multilabel)."
             )
         else:
@@ -76,10 +76,10 @@ class Targets:
         for number, row in enumerate(sets):
             for name in row:
                 if not name.strip():
-                    raise InputError(f"Row {number} has an empty label. Give it a name, or leave the row out.")
+                    raise InputError(f"Row {number + 1} has an empty label. Give it a name, or leave the row out.")
                 if name not in column:
                     raise InputError(
-                        f"Row {number} has the label {name!r}, which is not one of the {len(names)} known labels: "
+                        f"Row {number + 1} has the label {name!r}, which is not one of the {len(names)} known labels: "
                         f"{', '.join(map(repr, names[:20]))}{' ...' if len(names) > 20 else ''}."
                     )
                 matrix[number, column[name]] = True
@@ -92,5 +92,5 @@ def _label_list(row: object, number: int) -> list[str]:
         if all(isinstance(name, str) for name in names):
             return names
     raise InputError(
-        f"Row {number} has labels {row!r}: expected a string (single-label) or a list of strings (multilabel)."
+        f"Row {number + 1} has labels {row!r}: expected a string (single-label) or a list of strings (multilabel)."
     )

@@ -11,6 +11,7 @@ from fewfit.data import stratified_folds
 from fewfit.decision import Decision, Head
 from fewfit.encoders.encoder import Encoder
 from fewfit.encoders.split import Tail, Trunk
+from fewfit.errors import InputError
 from fewfit.training.activations import Activations, ComputedActivations, KeptActivations, embed
 from fewfit.training.calibration import fit_calibration
 from fewfit.training.events import Progress
@@ -234,6 +235,10 @@ def _tail_layers(encoder: Encoder, settings: TrainingSettings) -> int:
     """The wanted depth of the tail, else the known base's own, else half the layers."""
     config, base = encoder.config, encoder.weights.base
     if settings.tail_layers is not None:
+        if settings.tail_layers > config.n_layers:
+            raise InputError(
+                f"tail_layers is {settings.tail_layers}; the base {encoder.weights.name} has {config.n_layers} layers."
+            )
         return settings.tail_layers
     if not config.splittable:
         return config.n_layers

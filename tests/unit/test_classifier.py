@@ -1,8 +1,12 @@
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.sparse import csr_array, csr_matrix
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.utils.multiclass import type_of_target
@@ -181,7 +185,11 @@ def test_evaluate_refuses_labels_that_do_not_fit_the_model(
         (["a", "b"], ["x", "x"], "2"),
         (["a", ""], ["x", "y"], "only the label 'x'"),
         ("just a string", ["x"], "one string"),
-        (["a", 3], ["x", "y"], "Row 1 has 3"),
+        (["a", 3], ["x", "y"], "row 2 (the text is '3', of type int)"),
+        (["a", 3, 4.5], ["x", "y", None], "row 3 (the text is '4.5', of type float)"),
+        (["a", "b"], "xy", "expected a list of labels"),
+        (["a", "b"], {"x": 1, "y": 2}, "labels are a dict"),
+        (None, ["x"], "texts are a NoneType"),
     ],
 )
 def test_data_that_cannot_be_used_is_refused_before_training(
@@ -208,6 +216,54 @@ def test_markup_is_stripped_in_training_and_in_answers_when_asked(toy_base: Path
     plain, marked = ["my card is lost"], ["<p>my <b>card</b> is lost</p>"]
     for each in (classifier, Classifier.load(tmp_path / "model")):
         np.testing.assert_array_equal(each.predict_proba(plain), each.predict_proba(marked))
+
+
+def test_data_are_checked_as_they_are_read(toy_base: Path) -> None:
+    texts, labels = _texts(2)
+    marked = [f"<p class='{'x ' * 80}'>{text}</p>" for text in texts]
+    plain = Classifier(base=toy_base, settings=QUICK).fit(marked, labels).warnings_
+    cleaned = Classifier(base=toy_base, settings=QUICK, clean=True).fit(marked, labels).warnings_
+    assert any("longer than the 64 tokens" in warning for warning in plain)
+    assert not any("longer than the 64 tokens" in warning for warning in cleaned)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "fragment"),
+    [
+        ({"seed": -1}, "seed is -1; expected a whole number"),
+        ({"seed": None}, "seed is None"),
+        ({"effort": "utmost", "settings": None}, "effort is 'utmost'; expected one of: quick, balanced, thorough"),
+        ({"max_length": 1000}, "max_length is 1000; this base reads 3 to 64 tokens"),
+        ({"max_length": 0}, "max_length is 0; this base reads 3 to 64 tokens"),
+        ({"max_length": "9"}, "max_length is '9'"),
+        ({"device": "abacus"}, "device is 'abacus', which torch cannot use here"),
+        ({"settings": TrainingSettings(tail_layers=9)}, "has 4 layers"),
+    ],
+)
+def test_parameters_that_cannot_be_honoured_are_refused(
+    toy_base: Path, parameters: dict[str, Any], fragment: str
+) -> None:
+    classifier = Classifier(base=toy_base, settings=QUICK).set_params(**parameters)
+    with pytest.raises(InputError) as caught:
+        classifier.fit(*_texts(2))
+    assert fragment in str(caught.value)
+
+
+def test_parameters_from_numpy_are_kept_in_the_model(toy_base: Path) -> None:
+    classifier = Classifier(base=toy_base, settings=QUICK).set_params(seed=np.int64(3), max_length=np.int64(32))
+    manifest = classifier.fit(*_texts(2)).manifest_
+    assert (manifest.training["seed"], manifest.max_length) == (3, 32)
+    assert type(manifest.training["seed"]) is type(manifest.max_length) is int
+
+
+def test_labels_are_compared_as_they_are_kept(toy_base: Path) -> None:
+    texts, labels = _texts(2)
+    spaced = [f" {label}" for label in labels]
+    classifier = Classifier(base=toy_base, settings=QUICK).fit(texts, spaced)
+    assert classifier.score(texts, spaced) == classifier.score(texts, labels) > 0.3
+    numbers = [len(label) for label in labels]
+    scores = cross_val_score(Classifier(base=toy_base, settings=QUICK), texts, numbers, cv=2, error_score="raise")
+    assert np.isfinite(scores).all()
 
 
 def test_nothing_answers_before_it_is_fitted(toy_base: Path) -> None:
@@ -242,7 +298,7 @@ def test_it_works_in_grid_search(toy_base: Path) -> None:
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
-def test_indicator_matrices_come_back_as_indicator_matrices(toy_base: Path) -> None:
+def test_indicator_matrices_come_back_as_indicator_matrices(toy_base: Path, tmp_path: Path) -> None:
     texts, labels = _texts(3)
     matrix = np.array([[label == name for name in ("card", "film", "parcel")] for label in labels], dtype=int)
     classifier = Classifier(base=toy_base, settings=QUICK).fit(texts, matrix)
@@ -251,5 +307,19 @@ def test_indicator_matrices_come_back_as_indicator_matrices(toy_base: Path) -> N
     assert answers.shape == matrix.shape
     assert type_of_target(answers) == "multilabel-indicator"
     assert classifier.classes_.tolist() == [0, 1, 2]
+    classifier.save(tmp_path / "model")
+    loaded = Classifier.load(tmp_path / "model")
+    np.testing.assert_array_equal(loaded.predict(texts), answers)
+    assert loaded.classes_.tolist() == [0, 1, 2]
     scores = cross_val_score(Classifier(base=toy_base, settings=QUICK), texts, matrix, cv=2, scoring="f1_macro")
     assert np.isfinite(scores).all()
+
+
+@pytest.mark.parametrize("form", [csr_matrix, csr_array, pd.DataFrame, np.ndarray.tolist])
+def test_an_indicator_matrix_may_be_sparse_a_data_frame_or_lists(toy_base: Path, form: Callable[..., Any]) -> None:
+    texts, labels = _texts(2)
+    matrix = np.array([[label == name for name in ("card", "film")] for label in labels], dtype=int)
+    classifier = Classifier(base=toy_base, settings=QUICK).fit(texts, form(matrix))
+    assert classifier.classes_.tolist() == [0, 1]
+    assert classifier.manifest_.training["label_counts"] == {"0": 6, "1": 6}
+    assert classifier.score(texts, form(matrix)) == classifier.score(texts, matrix)

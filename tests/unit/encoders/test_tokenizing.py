@@ -85,7 +85,7 @@ def test_counts_are_lengths_before_anything_is_cut(tokenizer: Tokenizer) -> None
 
 @pytest.mark.parametrize("max_length", [65, 2, 0, -1])
 def test_a_length_that_the_base_cannot_read_is_refused(tokenizer: Tokenizer, max_length: int) -> None:
-    with pytest.raises(ValueError, match=rf"max_length is {max_length}; this base reads 3 to 64 tokens"):
+    with pytest.raises(InputError, match=rf"max_length is {max_length}; this base reads 3 to 64 tokens"):
         tokenizer.encode(["film"], max_length=max_length)
 
 

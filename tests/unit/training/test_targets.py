@@ -33,10 +33,10 @@ def test_take_keeps_labels_that_no_row_has() -> None:
     ("labels", "fragment"),
     [
         ([], "list is empty"),
-        (["a", ["b"]], "Row 1 has ['b'] while row 0 has 'a'"),
-        ([["a"], 3], "Row 1 has labels 3"),
-        ([["a", 7]], "Row 0 has labels ['a', 7]"),
-        (["a", " "], "Row 1 has an empty label"),
+        (["a", ["b"]], "Row 2 has ['b'] while row 1 has 'a'"),
+        ([["a"], 3], "Row 2 has labels 3"),
+        ([["a", 7]], "Row 1 has labels ['a', 7]"),
+        (["a", " "], "Row 2 has an empty label"),
     ],
 )
 def test_labels_that_cannot_be_read_are_refused_with_their_row(labels: list[object], fragment: str) -> None:
@@ -46,5 +46,5 @@ def test_labels_that_cannot_be_read_are_refused_with_their_row(labels: list[obje
 
 
 def test_a_label_outside_the_known_ones_is_named_with_its_row() -> None:
-    with pytest.raises(InputError, match="Row 1 has the label 'new', which is not one of the 2 known labels"):
+    with pytest.raises(InputError, match="Row 2 has the label 'new', which is not one of the 2 known labels"):
         Targets.from_labels(["a", "new"], known=["a", "b"])
