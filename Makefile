@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.fewfit-installed
 DATA ?=
 
-.PHONY: help install bases demo test unit check format bench clean
+.PHONY: help install bases sdks demo test unit check format bench clean
 
 help: ## show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -29,7 +29,10 @@ bases: $(STAMP) ## fetch the weights that the demo and the tests use (once)
 demo: bases ## fine-tune on the examples that come with fewfit and classify unseen texts
 	@$(BIN)/python -m fewfit.demo
 
-test: check unit bases ## every check and every test
+sdks: $(STAMP) ## install the Cohere SDKs that the tests drive, each version in a place of its own (once; needs Node.js)
+	@$(BIN)/python -m tests.acceptance.sdk.packages
+
+test: check unit bases sdks ## every check and every test
 	@$(BIN)/python -m pytest tests/integration tests/acceptance tests/perf
 
 unit: $(STAMP) ## the unit tests alone (offline, under a minute)

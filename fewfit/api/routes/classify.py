@@ -30,6 +30,7 @@ def classify(
     body: wire.ClassifyRequest, caller: CurrentCaller, context: CurrentContext, response: Response
 ) -> Response:
     """Classifies up to 96 texts with a fine-tuned model (`{id}-ft`), or by at least two examples a label."""
+    caller.require("classify")  # before anything is said about models
     service = context.service
     _check_inputs(body.inputs, context.settings)
     truncate: records.Truncate = body.truncate or "END"

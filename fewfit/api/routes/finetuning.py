@@ -71,6 +71,7 @@ def update_finetuned_model(
     id: str, body: wire.UpdateFinetunedModel, caller: CurrentCaller, context: CurrentContext
 ) -> wire.FinetunedModelAnswer:
     """Gives a model another name. Settings may be sent along as they are; they cannot be changed."""
+    caller.require("train")  # before anything is said about the model
     models = context.service.models
     model = models.get(caller, id)
     settings = body.settings

@@ -7,7 +7,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any, cast
 
-from tests.acceptance.sdk.packages import Package, command
+from tests.acceptance.sdk.packages import PACKAGES, command
 
 
 class SdkError(Exception):
@@ -33,12 +33,13 @@ class Sdk:
     {"$datetime": ISO text}. Python's optional `client` names the class to call through.
     """
 
-    def __init__(self, package: Package, base_url: str, key: str) -> None:
-        self.package = package
+    def __init__(self, name: str, base_url: str, key: str) -> None:
+        self.name = name
+        self.package = PACKAGES[name]
         self.base_url = base_url
         self.key = key
         self._process = subprocess.Popen(
-            command(package), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+            command(self.package), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
         )
         self._calls = 0
 

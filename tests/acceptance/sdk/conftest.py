@@ -1,5 +1,6 @@
 import time
 from collections.abc import Callable, Iterator
+from functools import cache, cached_property
 from typing import Any
 
 import pytest
@@ -40,7 +41,7 @@ def connect(server: LiveServer) -> Iterator[Connect]:
 
     def get(name: str) -> Sdk:
         if name not in running:
-            running[name] = Sdk(PACKAGES[name], server.url, server.key)
+            running[name] = Sdk(name, server.url, server.key)
         return running[name]
 
     yield get
@@ -98,22 +99,66 @@ def wait_for_model(sdk: Sdk, model_id: str, *, timeout_s: float = 180) -> dict[s
         time.sleep(0.1)
 
 
-@pytest.fixture(scope="session")
-def dataset(sdk: Sdk) -> dict[str, Any]:
-    """A validated single-label dataset, uploaded through this SDK."""
-    content = tickets.as_csv(tickets.single())
-    found = wait_for_dataset(sdk, sdk.create_dataset(a_file(sdk, "tickets.csv", content), name="tickets", type=SINGLE))
-    assert found["validation_status"] == "validated", found
-    return found
+class Journey:
+    """What one SDK has made on the server; each thing is made when it is first asked for."""
+
+    def __init__(self, sdk: Sdk) -> None:
+        self._sdk = sdk
+
+    @cached_property
+    def dataset(self) -> dict[str, Any]:
+        """A validated single-label dataset."""
+        data = a_file(self._sdk, "tickets.csv", tickets.as_csv(tickets.single()))
+        found = wait_for_dataset(self._sdk, self._sdk.create_dataset(data, name="tickets", type=SINGLE))
+        assert found["validation_status"] == "validated", found
+        return found
+
+    @cached_property
+    def model(self) -> dict[str, Any]:
+        """A single-label model that is ready."""
+        hyperparameters = {"train_epochs": 3}
+        created = self._sdk.create_model("ticket-router", self.dataset["id"], hyperparameters=hyperparameters)
+        found = wait_for_model(self._sdk, created["id"])
+        assert found["status"] == "STATUS_READY", found
+        return found
 
 
 @pytest.fixture(scope="session")
-def model(sdk: Sdk, dataset: dict[str, Any]) -> dict[str, Any]:
-    """A single-label model that is ready, trained through this SDK."""
-    created = sdk.create_model("ticket-router", dataset["id"], hyperparameters={"train_epochs": 3})
-    found = wait_for_model(sdk, created["id"])
-    assert found["status"] == "STATUS_READY", found
-    return found
+def journey(connect: Connect) -> Callable[[str], Journey]:
+    """The journey of an SDK by its name."""
+    return cache(lambda name: Journey(connect(name)))
+
+
+@pytest.fixture
+def dataset(sdk: Sdk, journey: Callable[[str], Journey]) -> dict[str, Any]:
+    return journey(sdk.name).dataset
+
+
+@pytest.fixture
+def model(sdk: Sdk, journey: Callable[[str], Journey]) -> dict[str, Any]:
+    return journey(sdk.name).model
+
+
+@pytest.fixture
+def python_dataset(python: Sdk, journey: Callable[[str], Journey]) -> dict[str, Any]:
+    return journey(python.name).dataset
+
+
+@pytest.fixture
+def python_model(python: Sdk, journey: Callable[[str], Journey]) -> dict[str, Any]:
+    return journey(python.name).model
+
+
+@pytest.fixture
+def some_dataset(journey: Callable[[str], Journey]) -> dict[str, Any]:
+    """A validated dataset, for tests that are about the server only."""
+    return journey("python7").dataset
+
+
+@pytest.fixture
+def some_model(journey: Callable[[str], Journey]) -> dict[str, Any]:
+    """A model that is ready, for tests that are about the server only."""
+    return journey("python7").model
 
 
 @pytest.fixture(scope="session")

@@ -97,8 +97,8 @@ def test_with_both_the_model_wins_and_says_so(sdk: Sdk, model: dict[str, Any]) -
     assert "warnings" not in sdk.classify(model=f"{model['id']}-ft", inputs=INPUTS[:1], examples=[])["meta"]
 
 
-def test_none_is_as_good_as_absent(python: Sdk, model: dict[str, Any]) -> None:
-    answer = python.call("classify", model=f"{model['id']}-ft", inputs=INPUTS[:1], examples=None, truncate=None)
+def test_none_is_as_good_as_absent(python: Sdk, python_model: dict[str, Any]) -> None:
+    answer = python.call("classify", model=f"{python_model['id']}-ft", inputs=INPUTS[:1], examples=None, truncate=None)
     check_single(answer["classifications"][0], INPUTS[0])
     answer = python.call(
         "classify", model=None, inputs=INPUTS[:1], examples=[{"$type": ["ClassifyExample", one]} for one in EXAMPLES]
@@ -106,8 +106,8 @@ def test_none_is_as_good_as_absent(python: Sdk, model: dict[str, Any]) -> None:
     check_single(answer["classifications"][0], INPUTS[0])
 
 
-def test_a_preset_is_not_used_and_the_answer_says_so(server: LiveServer, model: dict[str, Any]) -> None:
-    body = {"model": f"{model['id']}-ft", "inputs": INPUTS[:1], "preset": "my-preset"}
+def test_a_preset_is_not_used_and_the_answer_says_so(server: LiveServer, some_model: dict[str, Any]) -> None:
+    body = {"model": f"{some_model['id']}-ft", "inputs": INPUTS[:1], "preset": "my-preset"}
     answer = server.request("POST", "/v1/classify", body)
     assert answer.status == 200
     assert "preset" in answer.headers["x-api-warning"]

@@ -211,8 +211,8 @@ def test_usage_grows_and_shrinks(sdk: Sdk) -> None:
 
 
 @pytest.mark.parametrize("format", ["jsonl", "csv", "avro"])
-def test_python_saves_a_dataset(python: Sdk, dataset: dict[str, Any], tmp_path: Path, format: str) -> None:
-    python.call("datasets.get", dataset["id"])
+def test_python_saves_a_dataset(python: Sdk, python_dataset: dict[str, Any], tmp_path: Path, format: str) -> None:
+    python.call("datasets.get", python_dataset["id"])
     target = tmp_path / f"saved.{format}"
     python.call("utils.save_dataset", {"$dataset": python.last["$result"]}, str(target), format)
     content = target.read_bytes()
@@ -232,8 +232,10 @@ def test_python_saves_a_dataset_with_several_labels(python: Sdk, tmp_path: Path)
     assert sorted((row["text"], sorted(row["label"])) for row in saved) == sorted(rows)
 
 
-def test_a_part_is_served_without_a_key_and_without_compression(server: LiveServer, dataset: dict[str, Any]) -> None:
-    url = dataset["dataset_parts"][0]["url"]
+def test_a_part_is_served_without_a_key_and_without_compression(
+    server: LiveServer, some_dataset: dict[str, Any]
+) -> None:
+    url = some_dataset["dataset_parts"][0]["url"]
     path = url.removeprefix(server.url)
     answer = server.request("GET", path, key=None, headers={"Accept-Encoding": "gzip, deflate"})
     assert answer.status == 200

@@ -228,10 +228,10 @@ def test_a_model_outlives_its_dataset_and_nothing_outlives_a_model(connect: Any)
     assert made["id"] not in {one["id"] for one in sdk.list_finetuned()["finetuned_models"]}
 
 
-def test_a_model_that_is_not_ready_does_not_classify_yet(connect: Any, dataset: dict[str, Any]) -> None:
+def test_a_model_that_is_not_ready_does_not_classify_yet(connect: Any, some_dataset: dict[str, Any]) -> None:
     sdk: Sdk = connect("python7")
     # The second waits for the first: jobs run one after another.
-    made = [sdk.create_model(f"not yet {number}", dataset["id"]) for number in range(2)]
+    made = [sdk.create_model(f"not yet {number}", some_dataset["id"]) for number in range(2)]
     with pytest.raises(SdkError) as caught:
         sdk.classify(model=f"{made[1]['id']}-ft", inputs=["the invoice"])
     assert caught.value.type == "BadRequestError"

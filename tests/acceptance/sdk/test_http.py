@@ -13,21 +13,21 @@ MODELS = "/v1/finetuning/finetuned-models"
 
 
 def test_times_are_rfc_3339_with_fraction_and_z(
-    server: LiveServer, dataset: dict[str, Any], model: dict[str, Any]
+    server: LiveServer, some_dataset: dict[str, Any], some_model: dict[str, Any]
 ) -> None:
-    found = server.request("GET", f"/v1/datasets/{dataset['id']}").json["dataset"]
+    found = server.request("GET", f"/v1/datasets/{some_dataset['id']}").json["dataset"]
     assert is_timestamp(found["created_at"])
     assert is_timestamp(found["updated_at"])
-    found = server.request("GET", f"{MODELS}/{model['id']}").json["finetuned_model"]
+    found = server.request("GET", f"{MODELS}/{some_model['id']}").json["finetuned_model"]
     assert all(is_timestamp(found[name]) for name in ("created_at", "updated_at", "completed_at"))
-    events = server.request("GET", f"{MODELS}/{model['id']}/events").json["events"]
+    events = server.request("GET", f"{MODELS}/{some_model['id']}/events").json["events"]
     assert all(is_timestamp(event["created_at"]) for event in events)
-    steps = server.request("GET", f"{MODELS}/{model['id']}/training-step-metrics").json["step_metrics"]
+    steps = server.request("GET", f"{MODELS}/{some_model['id']}/training-step-metrics").json["step_metrics"]
     assert all(is_timestamp(step["created_at"]) for step in steps)
 
 
-def test_unknown_values_are_left_out_not_null(server: LiveServer, dataset: dict[str, Any]) -> None:
-    found = server.request("GET", f"/v1/datasets/{dataset['id']}").json["dataset"]
+def test_unknown_values_are_left_out_not_null(server: LiveServer, some_dataset: dict[str, Any]) -> None:
+    found = server.request("GET", f"/v1/datasets/{some_dataset['id']}").json["dataset"]
     assert None not in found.values()
     assert isinstance(found["schema"], str)
 
@@ -45,8 +45,8 @@ def test_headers_without_a_key_are_unauthorized(server: LiveServer, header: str)
     assert set(answer.json) == {"message", "id"}
 
 
-def test_the_doubled_prefix_is_the_same_place(server: LiveServer, dataset: dict[str, Any]) -> None:
-    assert server.request("GET", f"/v1/v1/datasets/{dataset['id']}").json["dataset"]["id"] == dataset["id"]
+def test_the_doubled_prefix_is_the_same_place(server: LiveServer, some_dataset: dict[str, Any]) -> None:
+    assert server.request("GET", f"/v1/v1/datasets/{some_dataset['id']}").json["dataset"]["id"] == some_dataset["id"]
     assert server.request("POST", "/v1/v1/check-api-key").status == 200
 
 
@@ -171,10 +171,10 @@ def test_models_without_what_they_need_are_bad_requests(server: LiveServer, body
     assert word in answer.json["message"]
 
 
-def test_a_secret_for_another_service_is_never_given_back(server: LiveServer, dataset: dict[str, Any]) -> None:
+def test_a_secret_for_another_service_is_never_given_back(server: LiveServer, some_dataset: dict[str, Any]) -> None:
     settings = {
         "base_model": {"base_type": "BASE_TYPE_CLASSIFICATION", "strategy": "STRATEGY_TFEW"},
-        "dataset_id": dataset["id"],
+        "dataset_id": some_dataset["id"],
         "wandb": {"project": "p", "api_key": "very-secret", "entity": "e"},
     }
     answer = server.request("POST", MODELS, {"name": "wandb", "settings": settings})

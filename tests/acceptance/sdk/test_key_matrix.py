@@ -153,10 +153,10 @@ def test_a_key_does_what_its_scopes_say(
 
 @each_endpoint
 def test_another_organisation_sees_and_changes_nothing(
-    server: LiveServer, stranger: str, dataset: dict[str, Any], model: dict[str, Any], endpoint: Endpoint
+    server: LiveServer, stranger: str, some_dataset: dict[str, Any], some_model: dict[str, Any], endpoint: Endpoint
 ) -> None:
     own = server.request("GET", "/v1/keys").json["keys"][0]["id"]
-    ids = {"dataset": dataset["id"], "model": model["id"], "key": own}
+    ids = {"dataset": some_dataset["id"], "model": some_model["id"], "key": own}
     answer = endpoint.send(server, stranger, ids)
     written = json.dumps(endpoint.body) if endpoint.body is not FORM else ""
     if any(f"{{{name}}}" in endpoint.path + written for name in ids):

@@ -94,9 +94,9 @@ def test_tokens_and_back(sdk: Sdk) -> None:
 
 
 def test_python_tokenizes_through_the_api_when_there_is_no_tokenizer_to_fetch(
-    python: Sdk, model: dict[str, Any]
+    python: Sdk, python_model: dict[str, Any]
 ) -> None:
-    answer = python.call("tokenize", text="the parcel", model=f"{model['id']}-ft")
+    answer = python.call("tokenize", text="the parcel", model=f"{python_model['id']}-ft")
     assert answer["token_strings"]
 
 

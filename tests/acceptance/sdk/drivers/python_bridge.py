@@ -56,7 +56,10 @@ def told(value: typing.Any) -> typing.Any:
     if hasattr(value, "model_fields_set"):
         # Not getattr: `schema` would find pydantic's own method where the field is an extra one.
         fields = {**vars(value), **(value.model_extra or {})}
-        return {name.rstrip("_"): told(fields[name]) for name in sorted(value.model_fields_set)}
+        return {
+            name.rstrip("_"): told(fields[name] if name in fields else fields[f"{name}_"])
+            for name in sorted(value.model_fields_set)
+        }
     if isinstance(value, dict):
         return {key: told(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
