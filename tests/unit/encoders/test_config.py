@@ -30,6 +30,8 @@ def edit(path: Path, **changes: Any) -> None:
         ("bert", 2048, 512),
         ("distilbert", 512, 512),
         ("roberta", 514, 512),
+        ("roberta", 130, 128),
+        ("mpnet", 130, 128),
         ("xlm-roberta", 514, 512),
         ("xlm-roberta", 8194, 512),
         ("camembert", 514, 512),

@@ -1,8 +1,10 @@
+import os
 import shutil
 import socket
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,8 @@ from typing import Any
 import pytest
 from huggingface_hub import constants
 
-from fewfit.encoders import bases, hub
-from fewfit.encoders.bases import Base
+from fewfit.encoders import bases, hub, packages
+from fewfit.encoders.bases import Base, Wheel
 from fewfit.encoders.cache import base_folder
 from fewfit.encoders.weights import fetch_base, locate, on_this_machine
 from fewfit.errors import BaseError, BaseNotFoundError, DigestError
@@ -19,14 +21,24 @@ from fewfit.testing import write_toy_base
 from tests.unit.encoders.toy_wheels import toy_base_in_a_wheel
 
 
+def take_from(shelf: Path) -> Callable[[Wheel, Path, Callable[[], None]], Path]:
+    """What pip does, in a hundredth of the time; test_packages.py has the real one."""
+
+    def download_wheel(wheel: Wheel, folder: Path, on_tick: Callable[[], None]) -> Path:
+        on_tick()
+        for path in shelf.glob(f"{wheel.package.replace('-', '_')}-{wheel.version}-*.whl"):
+            return Path(shutil.copy(path, folder))
+        raise BaseNotFoundError(f"pip could not download {wheel.package}=={wheel.version}: the shelf is bare")
+
+    return download_wheel
+
+
 @pytest.fixture(autouse=True)
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine with empty caches, no Hub, and pip looking at one folder."""
+    """A machine with empty caches, no Hub, and wheels from one folder."""
     monkeypatch.setenv("FEWFIT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "shelf"))
-    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    monkeypatch.setattr(packages, "download_wheel", take_from(tmp_path / "shelf"))
     monkeypatch.setattr(hub, "_why_unreachable", lambda endpoint: "no network in this test")
     return tmp_path
 
@@ -146,7 +158,7 @@ def test_everything_that_was_tried_is_told_in_order(toy: Base, machine: Path, mo
         "  1. fewfit's cache: there is no ",
         "  2. the Hugging Face cache: org/toy is not in it",
         "  3. the Hugging Face Hub: it cannot be reached (no network in this test).",
-        "  4. the offline package: pip could not download toy-weights==1.0: ERROR",
+        "  4. the offline package: pip could not download toy-weights==1.0: the shelf is bare",
         "Connect this machine to a package index or the Hugging Face Hub, or copy the base's folder here",
     ]
     assert len(lines) == len(beginnings) + 1
@@ -254,7 +266,15 @@ def test_a_cache_that_cannot_be_written_to_says_so(toy: Base, machine: Path) -> 
         locate("toy")
 
 
-def test_two_processes_at_once_assemble_one_folder(toy: Base, toy_base: Path, machine: Path) -> None:
+def test_two_processes_at_once_assemble_one_folder(
+    toy: Base, toy_base: Path, machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": str(machine / "shelf"),
+        "PIP_CONFIG_FILE": os.devnull,
+    }.items():
+        monkeypatch.setenv(name, value)
     script = textwrap.dedent(
         """
         import sys

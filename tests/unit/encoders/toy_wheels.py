@@ -24,7 +24,8 @@ def make_wheel(shelf: Path, package: str, files: dict[str, bytes], tag: str = "p
     }
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in (files | described).items():
-            archive.writestr(name, content)
+            # Without a fixed time the same wheel would have another hash two seconds later.
+            archive.writestr(zipfile.ZipInfo(name), content)
     return Wheel(package, "1.0", sha256(path.read_bytes()).hexdigest())
 
 
