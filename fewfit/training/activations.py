@@ -93,13 +93,18 @@ def embed(
     *,
     device: torch.device,
     batch_tokens: int,
+    progress: Progress,
     rows: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Embeddings that a tail makes of the activations, float32 (n_rows, hidden), in the order of `rows`."""
+    """Embeddings that a tail makes of the activations, float32 (n_rows, hidden), in the order of `rows`.
+
+    Raises Cancelled where the job of `progress` was cancelled.
+    """
     rows = np.arange(len(activations.lengths)) if rows is None else rows
     tail.eval()
     out: np.ndarray | None = None
     for places in length_batches(activations.lengths[rows], batch_tokens):
+        progress.raise_if_cancelled()
         hidden, mask = activations.batch(rows[places])
         with torch.no_grad(), autocast(device):
             embeddings = tail(hidden, mask).float().cpu().numpy()

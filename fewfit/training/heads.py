@@ -1,5 +1,6 @@
 """Linear heads on embeddings: the last step from a vector to the labels' logits."""
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ def _fit_softmax(embeddings: np.ndarray, targets: Targets, strength: float) -> H
     if len(present) == 1:
         bias[present] = 0.0
         return Head(weight, bias)
-    model = _regression(strength).fit(embeddings, targets.index)
+    model = _regression(embeddings, targets.index, strength)
     if len(present) == 2:  # scikit-learn keeps one column for two classes; split it evenly
         weight[present[1]] = model.coef_[0] / 2
         weight[present[0]] = -model.coef_[0] / 2
@@ -51,11 +52,15 @@ def _fit_independent(embeddings: np.ndarray, targets: Targets, strength: float) 
             share = (count + 0.5) / (n_texts + 1)
             bias[column] = np.log(share / (1 - share))
             continue
-        model = _regression(strength).fit(embeddings, targets.matrix[:, column])
+        model = _regression(embeddings, targets.matrix[:, column], strength)
         weight[column] = model.coef_[0]
         bias[column] = model.intercept_[0]
     return Head(weight, bias)
 
 
-def _regression(strength: float) -> Any:
-    return LogisticRegression(C=strength, class_weight="balanced", max_iter=MAX_ITERATIONS)
+def _regression(embeddings: np.ndarray, wanted: np.ndarray, strength: float) -> Any:
+    model = LogisticRegression(C=strength, class_weight="balanced", max_iter=MAX_ITERATIONS)
+    with warnings.catch_warnings():
+        # Few examples of many labels are what fewfit is for; scikit-learn takes them for a regression problem.
+        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
+        return model.fit(embeddings, wanted)

@@ -141,15 +141,20 @@ class _Job:
         self.cost_per_text = float(max(1, self.encoder.config.n_layers - k))
         batch = min(self.settings.batch_size, n_texts)
         self.cost_per_step = TRAINING_COST_FACTOR * batch * max(1, k)
-        self.progress.plan(n_texts, self.cost_per_text)
+        if self._keeps_activations():
+            self.progress.plan(n_texts, self.cost_per_text)
+        else:
+            self.cost_per_step += batch * self.cost_per_text
         self.progress.plan(self.steps * (1 + len(self.folds)), self.cost_per_step)
 
-    def _activations(self, trunk: Trunk) -> Activations:
+    def _keeps_activations(self) -> bool:
         n_tokens = sum(len(ids) for ids in self.token_ids)
-        size_bytes = n_tokens * self.encoder.config.hidden_size * 4
+        return n_tokens * self.encoder.config.hidden_size * 4 <= KEPT_ACTIVATIONS_LIMIT_BYTES
+
+    def _activations(self, trunk: Trunk) -> Activations:
         stage = f"Reading {len(self.texts):,} texts"
         self.progress.report(stage)
-        if size_bytes > KEPT_ACTIVATIONS_LIMIT_BYTES:
+        if not self._keeps_activations():
             return ComputedActivations(trunk, self.encoder.tokenizer, self.token_ids, device=self.device)
         return KeptActivations(
             trunk,
@@ -163,7 +168,14 @@ class _Job:
         )
 
     def _embed(self, tail: Tail, activations: Activations, rows: np.ndarray | None = None) -> np.ndarray:
-        return embed(tail, activations, device=self.device, batch_tokens=self.settings.batch_tokens, rows=rows)
+        return embed(
+            tail,
+            activations,
+            device=self.device,
+            batch_tokens=self.settings.batch_tokens,
+            progress=self.progress,
+            rows=rows,
+        )
 
     def _tune(
         self,

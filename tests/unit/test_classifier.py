@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import type_of_target
 from fewfit import Classifier
 from fewfit.errors import ArtifactError, Cancelled, DataError, InputError, NotFittedError
 from fewfit.testing import write_toy_base
-from fewfit.training import Event, TrainingSettings
+from fewfit.training import Event, TrainingSettings, trainer
 
 QUICK = TrainingSettings(tail_layers=1, steps=4, n_folds=0, learning_rate=3e-3)
 CHECKED = TrainingSettings(tail_layers=2, steps=16, batch_size=64, n_folds=2, learning_rate=3e-3)
@@ -133,6 +133,30 @@ def test_progress_counts_up_to_the_end_and_says_what_happens(toy_base: Path) -> 
     assert {event.stage for event in events} >= {"Reading 27 texts", "Tuning", "Fitting the head"}
     assert all(event.loss is not None for event in events if event.stage == "Tuning")
     assert events[-1].remaining_s == 0
+
+
+def test_a_set_too_large_to_keep_is_computed_again_with_the_same_result(
+    toy_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts, labels = _texts(2)
+    kept = Classifier(base=toy_base, settings=QUICK).fit(texts, labels).predict_proba(texts)
+    monkeypatch.setattr(trainer, "KEPT_ACTIVATIONS_LIMIT_BYTES", 0)
+    events: list[Event] = []
+    computed = Classifier(base=toy_base, settings=QUICK).fit(texts, labels, on_event=events.append)
+    np.testing.assert_allclose(computed.predict_proba(texts), kept, atol=1e-2)  # the same but for bf16
+    assert events[-1].step == events[-1].total_steps
+    assert events[-1].remaining_s == 0
+
+
+def test_cancelling_is_noticed_while_texts_are_embedded(toy_base: Path) -> None:
+    cancel = threading.Event()
+
+    def stop_at_the_end(event: Event) -> None:
+        if event.stage == "Fitting the head":
+            cancel.set()
+
+    with pytest.raises(Cancelled):
+        Classifier(base=toy_base, settings=QUICK).fit(*_texts(2), on_event=stop_at_the_end, cancel=cancel)
 
 
 def test_cancelling_leaves_the_classifier_as_it_was(toy_base: Path) -> None:

@@ -56,3 +56,9 @@ def test_labels_on_no_row_or_on_all_get_a_constant_answer(embeddings: np.ndarray
 def test_one_label_alone_is_always_the_answer(embeddings: np.ndarray) -> None:
     targets = Targets.from_labels(["a"] * 60, known=["a", "b"])
     assert (probabilities("single", fit_head(embeddings, targets).logits(embeddings))[:, 0] > 0.999).all()
+
+
+def test_three_examples_a_label_are_a_classification_problem_without_a_warning() -> None:
+    points = np.random.default_rng(0).normal(size=(48, 8)).astype(np.float32)
+    head = fit_head(points, Targets.from_labels([f"label {number % 32}" for number in range(48)]))
+    assert head.bias.shape == (32,)
