@@ -85,6 +85,9 @@ class Settings:
         0, "Tokens of a text that are read when training; 0: as many as the base reads by default.", at_least=0
     )
     effort: str = _setting("balanced", "How much time training may take: quick, balanced or thorough.")
+    max_waiting_texts: int = _setting(
+        4096, "Texts that may wait to be classified; more are refused with 429.", at_least=1
+    )
     max_loaded_models: int = _setting(64, "Models kept in memory; the one unused for longest goes first.", at_least=1)
     cached_example_sets: int = _setting(
         64, "Sets of examples whose classifier is kept in memory (classify without a model).", at_least=0

@@ -1,7 +1,7 @@
 """Models in memory: the seam between the service and whatever computes answers.
 
-`ModelLoader` is what the registry needs; `TorchLoader` is the reference. It keeps one encoder a base,
-whose lower layers all models of that base share; a model adds its tail and head.
+`ModelLoader` is what the registry needs; `EngineLoader` stands behind a server, `TorchLoader` is the reference.
+It keeps one encoder a base, whose lower layers all models of that base share; a model adds its tail and head.
 """
 
 import threading
@@ -56,6 +56,10 @@ class ModelLoader(Protocol):
         """Raises an error where the base could not be used."""
         ...
 
+    def close(self) -> None:
+        """Lets go of everything."""
+        ...
+
 
 class TorchLoader:
     """Computes with torch, in float32."""
@@ -92,6 +96,10 @@ class TorchLoader:
     def check(self, base: str) -> None:
         """Embeds a text."""
         self.embed(base, ["ready"], "END")
+
+    def close(self) -> None:
+        """Forgets the bases."""
+        self._encoders.clear()
 
     def _encoder(self, base: str) -> "Encoder":
         """The encoder of a base, loaded once; others are not held up meanwhile."""

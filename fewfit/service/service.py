@@ -2,11 +2,13 @@
 
 import logging
 import secrets
+import threading
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, Self
 
+import numpy as np
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
@@ -15,10 +17,11 @@ from fewfit.service.bases import Bases
 from fewfit.service.classifying import Classifying
 from fewfit.service.database import Database
 from fewfit.service.datasets import Datasets
+from fewfit.service.engine_loading import EngineLoader
 from fewfit.service.files import FileStore
 from fewfit.service.jobs import Jobs
 from fewfit.service.keys import Keys
-from fewfit.service.loading import ModelLoader, TorchLoader
+from fewfit.service.loading import LoadedModel, ModelLoader
 from fewfit.service.models import Models
 from fewfit.service.records import (
     Caller,
@@ -80,7 +83,7 @@ class Service:
         try:
             database.migrate()
             files = FileStore(settings.files_url, settings.data, endpoint_url=settings.files_endpoint_url)
-            return cls(settings, database, files, loader or TorchLoader(settings.serving_threads))
+            return cls(settings, database, files, loader or _OnDemand(settings))
         except BaseException:
             database.close()
             raise
@@ -93,6 +96,7 @@ class Service:
 
     def close(self) -> None:
         """Lets go of everything."""
+        self._loader.close()
         self.database.close()
 
     def first_key(self) -> str | None:
@@ -161,6 +165,37 @@ class Service:
         alive = WorkerRow.seen_at > utc_now() - WORKER_SILENCE
         with self.database.reading() as session:
             return session.scalar(select(func.count()).select_from(WorkerRow).where(alive)) or 0
+
+
+class _OnDemand:
+    """The engine, started when something is to be classified: a worker never does."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._started: EngineLoader | None = None
+        self._lock = threading.Lock()
+
+    def load(self, folder: Path, base: str) -> LoadedModel:
+        return self._engine().load(folder, base)
+
+    def embed(self, base: str, texts: Sequence[str], truncate: Truncate) -> np.ndarray:
+        return self._engine().embed(base, texts, truncate)
+
+    def check(self, base: str) -> None:
+        self._engine().check(base)
+
+    def close(self) -> None:
+        with self._lock:
+            if self._started is not None:
+                self._started.close()
+
+    def _engine(self) -> EngineLoader:
+        with self._lock:
+            if self._started is None:
+                self._started = EngineLoader(
+                    threads=self._settings.serving_threads, max_waiting_texts=self._settings.max_waiting_texts
+                )
+            return self._started
 
 
 def cache_folder(settings: Settings) -> Path:

@@ -7,15 +7,19 @@ import numpy as np
 import pytest
 
 from fewfit import Classifier
-from fewfit.errors import InputError
+from fewfit.errors import InputError, QueueFullError
+from fewfit.service import Service
 from fewfit.service.classifying import ExampleSets
-from fewfit.service.errors import ForbiddenError, NotFoundError, NotReadyError
+from fewfit.service.errors import BusyError, ForbiddenError, NotFoundError, NotReadyError
 from fewfit.service.loading import LoadedModel, TorchLoader
 from fewfit.service.records import LabelledText, Model, Truncate
 from fewfit.service.registry import Registry
 from fewfit.service.service import cache_folder
+from fewfit.serving import Engine
+from fewfit.serving.parity import TOLERANCE
 from tests.unit.service.shop import MULTI, Shop, a_caller, jsonl, multi_rows, settings_for, single_rows
 
+TRUNCATES: tuple[Truncate, ...] = ("END", "START", "NONE")
 TEXTS = ["the parcel is late", "refund my card", "I forgot my password", "x " * 200]
 EXAMPLES = [LabelledText(row["text"], row["label"]) for row in single_rows(8)]
 
@@ -28,11 +32,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory, small_base: Path) -> Itera
     shop.close()
 
 
-def test_answers_are_those_of_the_classifier_itself(trained: tuple[Shop, Model, Model], small_base: Path) -> None:
+def test_answers_are_those_of_the_classifier_itself(trained: tuple[Shop, Model, Model]) -> None:
     shop, *models = trained
     for model in models:
         answers = shop.service.classify(shop.admin, TEXTS, model=model.id + "-ft")
-        classifier = Classifier.load(cache_folder(shop.service.settings) / f"{model.id}-1", base=small_base)
+        classifier = Classifier.load(cache_folder(shop.service.settings) / f"{model.id}-1")
         expected = classifier.predict_proba(TEXTS)
         found = [[text.labels[label] for label in classifier.classes_] for text in answers.texts]
         np.testing.assert_allclose(found, expected, atol=1e-6)
@@ -192,6 +196,34 @@ class SlowLoader(TorchLoader):
             self.waiting.set()
             assert self.go.wait(20)
         return super().load(folder, base)
+
+
+def test_torch_and_the_engine_give_the_same_answers(trained: tuple[Shop, Model, Model]) -> None:
+    shop, *models = trained
+    torch = Service.open(shop.service.settings, loader=TorchLoader())
+    for model in models:
+        for truncate in TRUNCATES:
+            texts = TEXTS[:3] if truncate == "NONE" else TEXTS
+            found = shop.service.classify(shop.admin, texts, model=model.id, truncate=truncate)
+            expected = torch.classify(shop.admin, texts, model=model.id, truncate=truncate)
+            for one, other in zip(found.texts, expected.texts, strict=True):
+                # Within what the parity gate allows an artifact in int8.
+                assert one.labels == pytest.approx(other.labels, abs=TOLERANCE)
+    torch.close()
+
+
+def test_an_overloaded_engine_refuses_with_the_time_to_wait(
+    trained: tuple[Shop, Model, Model], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop, model, _ = trained
+
+    def answer(*arguments: object, **options: object) -> None:
+        raise QueueFullError
+
+    monkeypatch.setattr(Engine, "answer", answer)
+    with pytest.raises(BusyError) as caught:
+        shop.service.classify(shop.admin, ["x"], model=model.id)
+    assert caught.value.retry_after_s > 0
 
 
 def _registry(shop: Shop, loader: TorchLoader, max_models: int = 8) -> Registry:
