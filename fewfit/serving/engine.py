@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fewfit.artifact import Artifact
+from fewfit.encoders.tokenizing import Truncate
 from fewfit.errors import FewfitError, QueueFullError
 from fewfit.serving.exact_cache import ExactCache
 from fewfit.serving.requests import Answers, Item, Request
@@ -87,45 +88,63 @@ class Engine:
 
     # Asking -------------------------------------------------------------------------------------
 
-    def answer(self, model: str | ServedModel, texts: Sequence[str], *, organisation: str | None = None) -> Answers:
+    def answer(
+        self,
+        model: str | ServedModel,
+        texts: Sequence[str],
+        *,
+        truncate: Truncate = "end",
+        organisation: str | None = None,
+    ) -> Answers:
         """What a model says of the texts, in their order. Any number of texts: long lists are fed bit by bit.
 
+        `truncate` says which end of a text that is too long is not read; with "none" such a text fails.
         Raises ModelNotLoadedError for an unknown name, and QueueFullError where others already fill the
         queue.
         """
         served = self._served(model)
         step = max(1, self.settings.queue_limit_texts // 4)
         if len(texts) <= step:
-            return self.submit(served, texts, organisation=organisation).result()
+            return self.submit(served, texts, truncate=truncate, organisation=organisation).result()
         parts: list[Answers] = []
-        started = self.submit(served, texts[:step], organisation=organisation)
+        started = self.submit(served, texts[:step], truncate=truncate, organisation=organisation)
         for start in range(step, len(texts), step):
-            following = self.submit(served, texts[start : start + step], organisation=organisation)
+            following = self.submit(served, texts[start : start + step], truncate=truncate, organisation=organisation)
             parts.append(started.result())
             started = following
         parts.append(started.result())
         return _joined(parts, step)
 
     async def answer_async(
-        self, model: str | ServedModel, texts: Sequence[str], *, organisation: str | None = None
+        self,
+        model: str | ServedModel,
+        texts: Sequence[str],
+        *,
+        truncate: Truncate = "end",
+        organisation: str | None = None,
     ) -> Answers:
         """Like `answer`, for coroutines. A task that is cancelled drops its texts from the queue."""
         heavy = not isinstance(model, ServedModel) and not self.models.is_loaded(model)
         if heavy or sum(map(len, texts)) > _INLINE_CHARACTERS:
-            future = await asyncio.to_thread(self.submit, model, texts, organisation=organisation)
+            future = await asyncio.to_thread(self.submit, model, texts, truncate=truncate, organisation=organisation)
         else:
-            future = self.submit(model, texts, organisation=organisation)
+            future = self.submit(model, texts, truncate=truncate, organisation=organisation)
         return await asyncio.wrap_future(future)
 
     def submit(
-        self, model: str | ServedModel, texts: Sequence[str], *, organisation: str | None = None
+        self,
+        model: str | ServedModel,
+        texts: Sequence[str],
+        *,
+        truncate: Truncate = "end",
+        organisation: str | None = None,
     ) -> Future[Answers]:
         """Puts texts into the queue; the future holds their answers. Cancelling it drops them.
 
         `organisation` keeps cached answers apart. Raises QueueFullError where too many texts wait.
         """
         served = self._served(model)
-        ids, errors = served.encode(texts)
+        ids, errors = served.encode(texts, truncate)
         request = Request(served, len(texts), dict(errors))
         items = []
         for position, tokens in enumerate(ids):

@@ -16,7 +16,7 @@ from fewfit.decision import Decision
 from fewfit.encoders.batching import length_batches
 from fewfit.encoders.graphs import PRECISIONS, Precision
 from fewfit.encoders.portable import PortableEncoder
-from fewfit.encoders.tokenizing import Tokenizer
+from fewfit.encoders.tokenizing import Tokenizer, Truncate
 from fewfit.errors import ArtifactError, FewfitError, InputError
 from fewfit.serving.parity import ODD_TEXTS, Parity, compare, cpu_kind
 from fewfit.serving.sessions import TailSession, TrunkSession
@@ -51,19 +51,24 @@ class ServedModel:
         """What this model needs beside trunk and tokenizer."""
         return self.tail.size_bytes
 
-    def encode(self, texts: Sequence[str]) -> tuple[list[list[int] | None], dict[int, FewfitError]]:
+    def encode(
+        self, texts: Sequence[str], truncate: Truncate = "end"
+    ) -> tuple[list[list[int] | None], dict[int, FewfitError]]:
         """The token ids of each text; None for those that cannot be read, and why, by position."""
         read = [clean_text(text) if self.clean and isinstance(text, str) else text for text in texts]
         try:
-            return list(self.tokenizer.encode(read, max_length=self.max_length)), {}
+            return list(self.tokenizer.encode(read, max_length=self.max_length, truncate=truncate)), {}
         except (TypeError, ValueError, FewfitError):
             pass  # one of them cannot be read: find out which, so that it fails alone
         ids: list[list[int] | None] = []
         errors: dict[int, FewfitError] = {}
         for number, text in enumerate(read):
             try:
-                ids.extend(self.tokenizer.encode([text], max_length=self.max_length))
-            except (TypeError, ValueError, FewfitError) as error:
+                ids.extend(self.tokenizer.encode([text], max_length=self.max_length, truncate=truncate))
+            except FewfitError as error:
+                ids.append(None)  # it was asked about alone, as the first
+                errors[number] = InputError(str(error).replace("Text 1 ", f"Text {number + 1} ", 1))
+            except (TypeError, ValueError) as error:
                 ids.append(None)
                 errors[number] = InputError(f"Text {number + 1} cannot be read: {error}")
         return ids, errors

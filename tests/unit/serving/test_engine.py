@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from fewfit.artifact import write_artifact
+from fewfit.encoders.tokenizing import Truncate
 from fewfit.errors import InputError, ModelNotLoadedError, QueueFullError
 from fewfit.serving.engine import Engine, EngineSettings
 from fewfit.serving.sessions import TailSession, TrunkSession
@@ -17,6 +18,7 @@ from tests.unit.serving.models import TEXTS, ToyModel
 
 # One unit in the last place of float32, a few times: what a batch may change.
 SAME = 1e-6
+SIDES: tuple[Truncate, ...] = ("end", "start")
 
 
 def _many(n_texts: int, seed: int = 0) -> list[str]:
@@ -149,8 +151,22 @@ def test_one_text_that_cannot_be_read_fails_alone(toy: ToyModel) -> None:
     assert 1 in answers.errors
     np.testing.assert_allclose(answers.embeddings[[0, 2]], wanted, atol=SAME)
     assert np.isnan(answers.confidences[1]).all()
-    with pytest.raises(InputError, match="Text 2 cannot be read"):
+    with pytest.raises(InputError, match="Text 2 "):
         answers.raise_for_errors()
+
+
+def test_the_end_or_the_start_of_long_texts_is_left_out_or_they_fail_alone(toy: ToyModel) -> None:
+    start, end = "the parcel has not arrived", "what a lovely film"
+    long = " ".join([start, *["no"] * 100, end])
+    with Engine() as engine:
+        engine.load("toy", toy.artifact)
+        by_end, by_start = [engine.answer("toy", [long], truncate=side).embeddings for side in SIDES]
+        assert np.abs(by_end - by_start).max() > 0.01
+        np.testing.assert_array_equal(engine.answer("toy", [long + " and more"]).embeddings, by_end)
+        answers = engine.answer("toy", ["short", long], truncate="none")
+    assert np.isfinite(answers.embeddings[0]).all()
+    assert list(answers.errors) == [1]
+    assert "Text 2 has" in str(answers.errors[1])
 
 
 def test_one_text_that_breaks_the_computation_fails_alone(toy: ToyModel, monkeypatch: pytest.MonkeyPatch) -> None:
