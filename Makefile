@@ -34,6 +34,7 @@ sdks: $(STAMP) ## install the Cohere SDKs that the tests drive, each version in 
 
 test: check unit bases sdks ## every check and every test
 	@$(BIN)/python -m pytest tests/integration tests/acceptance tests/perf
+	@FEWFIT_TEST_DATABASE=postgresql $(BIN)/python -m pytest tests/acceptance/sdk --ignore tests/acceptance/sdk/test_any_request.py
 
 unit: $(STAMP) ## the unit tests alone (offline, under a minute)
 	@$(BIN)/python -m pytest tests/unit

@@ -120,3 +120,12 @@ def test_ctrl_c_leaves_no_half_written_model(desk: Path) -> None:
     assert "Cancelled; nothing was written." in said
     assert "Traceback" not in said
     assert sorted(path.name for path in desk.iterdir()) == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="shells close streams differently there")
+def test_a_closed_output_is_no_traceback(desk: Path) -> None:
+    command = [sys.executable, "-m", "fewfit", "info", "model"]
+    ran = subprocess.run(
+        ["sh", "-c", '"$@" >&-', "sh", *command], cwd=desk, env=ENVIRONMENT, capture_output=True, check=False
+    )
+    assert (ran.returncode, ran.stderr) == (0, b"")

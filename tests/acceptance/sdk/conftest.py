@@ -1,3 +1,4 @@
+import os
 import time
 from collections.abc import Callable, Iterator
 from functools import cache, cached_property
@@ -10,6 +11,9 @@ from tests.acceptance.sdk import tickets
 from tests.acceptance.sdk.bridge import Sdk, encoded
 from tests.acceptance.sdk.packages import PACKAGES
 from tests.acceptance.sdk.server import LiveServer
+from tests.integration.service.conftest import postgresql
+
+__all__ = ["postgresql"]
 
 SINGLE = "single-label-classification-finetune-input"
 MULTI = "multi-label-classification-finetune-input"
@@ -17,8 +21,11 @@ Connect = Callable[[str], Sdk]
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """A server whose models stand on a tiny encoder that knows the words, so that training takes moments."""
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A server whose models stand on a tiny encoder that knows the words, so that training takes moments.
+
+    It stores in SQLite, or where FEWFIT_TEST_DATABASE says so in a real PostgreSQL: `make test` does both.
+    """
     words = [text for text, _ in tickets.single()]
     base = write_toy_base(tmp_path_factory.mktemp("bases") / "toy", hidden=128, layers=1, texts=words, vocabulary=600)
     environ = {
@@ -28,6 +35,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
         "FEWFIT_WORKER_NICE": "0",  # nothing else is measured here
         "OMP_NUM_THREADS": "1",
     }
+    if os.environ.get("FEWFIT_TEST_DATABASE") == "postgresql":
+        environ["FEWFIT_DATABASE_URL"] = request.getfixturevalue("postgresql")
     live = LiveServer(tmp_path_factory.mktemp("server"), environ)
     live.start()
     yield live

@@ -1,6 +1,7 @@
 """Every endpoint × every scope × two organisations: a key does what its scopes say, in its own organisation only."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -91,7 +92,8 @@ each_endpoint = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoi
 def make_key(server: LiveServer, scopes: str, organization: str) -> str:
     command = [sys.executable, "-c", "from fewfit.cli import main; main()", "keys", "create", f"matrix {scopes}"]
     options = ["--scopes", scopes, "--organization", organization, "--data", str(server.data)]
-    return subprocess.run([*command, *options], capture_output=True, text=True, check=True).stdout.strip()
+    environ = os.environ | server.environ
+    return subprocess.run([*command, *options], capture_output=True, text=True, check=True, env=environ).stdout.strip()
 
 
 @pytest.fixture(scope="module")

@@ -55,7 +55,7 @@ def test_the_admin_key_is_printed_once_and_works_after_a_restart(server: LiveSer
 def test_a_stop_lets_requests_finish_and_ends_the_worker(server: LiveServer) -> None:
     wait_for_readiness(server)
     answers: list[Answer] = []
-    examples = [{"text": f"text {number}", "label": str(number % 2)} for number in range(2000)]
+    examples = [{"text": f"text {number}", "label": str(number % 2)} for number in range(400)]
 
     def ask() -> None:
         answers.append(server.request("POST", "/v1/classify", {"inputs": ["x"] * 96, "examples": examples}))
