@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -90,6 +91,9 @@ def demo() -> None:
 
 def main() -> None:
     """Runs the command line."""
+    # A shell can close them (">&-"); what is written then goes nowhere, as was asked for.
+    sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - as long as the process
+    sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - as long as the process
     for stream in (sys.stdout, sys.stderr):
         # Texts are in any language, whatever the terminal's encoding is; their lines end as they are written.
         if isinstance(stream, io.TextIOWrapper):

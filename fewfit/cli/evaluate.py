@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from fewfit.cli.app import app
-from fewfit.cli.console import say_findings, show, show_json, show_log
+from fewfit.cli.console import say, say_findings, show, show_json, show_log
 from fewfit.cli.data import DataOptions, read, say_what_was_read
 from fewfit.cli.model import open_model
 from fewfit.cli.options import (
@@ -62,6 +62,8 @@ def evaluate(
     if not len(dataset):
         raise DataError(f"{dataset.source} has no example with a label that the model knows.")
     evaluation = classifier.evaluate(dataset.texts, dataset.targets)
+    if evaluation.frozen is None and not quiet:
+        say("Not compared with the frozen base, as its weights are not at hand. Give them with --base.")
     if as_json:
         show_json({"model": str(model), "data": str(data), **evaluation.to_dict(), "report": report.to_dict()})
         return

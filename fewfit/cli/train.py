@@ -1,6 +1,6 @@
 """`fewfit train`: from a file of labelled texts to a saved model."""
 
-import os
+import tempfile
 import time
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -170,10 +170,12 @@ def _check_output(folder: Path) -> None:
             raise ArtifactError(
                 f"{folder} is there and is not a fewfit model. Give another folder, or delete it first."
             )
-        return
     parent = next(parent for parent in folder.absolute().parents if parent.exists())
-    if not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise ArtifactError(f"{folder} cannot be made: {parent} is no folder that can be written to.")
+    try:
+        with tempfile.TemporaryDirectory(dir=parent, prefix=f".{folder.name}-"):
+            pass
+    except OSError as error:
+        raise ArtifactError(f"{folder} cannot be made: {parent} is no folder that can be written to.") from error
 
 
 def _summary(classifier: Classifier, output: Path, elapsed_s: float, report: Report) -> dict[str, Any]:

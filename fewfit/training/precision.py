@@ -15,6 +15,6 @@ def has_fast_bf16(device: torch.device) -> bool:
     return False
 
 
-def autocast(device: torch.device, *, enabled: bool = True) -> AbstractContextManager[object]:
+def autocast(device: torch.device) -> AbstractContextManager[object]:
     """bf16 where the device is faster with it, else plain fp32 (a context that changes nothing)."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled and has_fast_bf16(device))
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=has_fast_bf16(device))

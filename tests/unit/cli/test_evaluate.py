@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 from tests.unit.cli.conftest import Run
@@ -29,6 +30,20 @@ def test_rows_with_unknown_labels_are_left_out_with_a_warning(run: Run, model: P
 
     assert json.loads(ran.stdout)["n_texts"] == 1
     assert "('dog') left out: row 3" in ran.stderr
+
+
+def test_a_comparison_that_cannot_be_made_is_missing_and_said(
+    run: Run, model: Path, tickets: Path, tmp_path: Path
+) -> None:
+    moved = shutil.copytree(model, tmp_path / "moved")
+    manifest = json.loads((moved / "model.json").read_text(encoding="utf-8"))
+    manifest["base"]["source"] = str(tmp_path / "nowhere")
+    (moved / "model.json").write_text(json.dumps(manifest), encoding="utf-8")
+
+    ran = run("evaluate", moved, tickets, "--json")
+
+    assert json.loads(ran.stdout)["frozen"] is None
+    assert "Not compared with the frozen base" in ran.stderr
 
 
 def test_nothing_to_compare_is_an_error(run: Run, model: Path, tmp_path: Path) -> None:
