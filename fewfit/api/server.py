@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 _THREADS = 96
 _BACKLOG = 2048
 _GRACE_S = 20
+# Weights may come later: a network that is back, or `fewfit bases fetch`.
+_TRY_AGAIN_S = 30.0
 
 
 def serve(settings: Settings, say: Callable[[str], None]) -> None:
@@ -45,7 +47,9 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
         listening = things.enter_context(_listen(settings.host, settings.port))
         first_key = service.first_key()
         things.enter_context(Workers(settings))
-        threading.Thread(target=_warm_up, args=(service,), name="warm-up", daemon=True).start()
+        ending = threading.Event()
+        things.callback(ending.set)
+        threading.Thread(target=_warm_up, args=(service, ending), name="warm-up", daemon=True).start()
         config = uvicorn.Config(
             create_app(service, settings),
             http="httptools",
@@ -77,12 +81,16 @@ def address(host: str, listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _warm_up(service: Service) -> None:
-    """Loads the default base while the first requests come in; /readyz tells when it is there, or why not."""
-    try:
-        service.warm_up()
-    except FewfitError as error:
-        logger.warning("the default base cannot be used: %s", error)
+def _warm_up(service: Service, ending: threading.Event) -> None:
+    """Loads the default base while the first requests come in; /readyz tells when it is there, or why not yet."""
+    while not ending.is_set():
+        try:
+            service.warm_up()
+        except FewfitError as error:
+            logger.warning("the default base cannot be used, which is tried again in %g s: %s", _TRY_AGAIN_S, error)
+            ending.wait(_TRY_AGAIN_S)
+        else:
+            return
 
 
 def _listen(host: str, port: int) -> socket.socket:
