@@ -35,7 +35,7 @@ from fewfit.service.records import (
     StoredFile,
     ValidationStatus,
 )
-from fewfit.service.references import Owner, claim, files_of, release, used_bytes
+from fewfit.service.references import Owner, claim, files_of, files_of_many, release, used_bytes
 from fewfit.service.tables import DatasetRow, FileReferenceRow, utc_now
 from fewfit.service.uploads import Upload
 from fewfit.service.validation import refuse_at_once
@@ -132,7 +132,8 @@ class Datasets:
         """A dataset (scope read)."""
         caller.require("read")
         with self._database.reading() as session:
-            return self._record(session, find_dataset(session, caller.organization_id, dataset_id))
+            row = find_dataset(session, caller.organization_id, dataset_id)
+            return self._record(row, files_of(session, dataset_owner(row)))
 
     def list(
         self,
@@ -161,8 +162,9 @@ class Datasets:
         limit = _MOST_LISTED if limit is None else min(limit, _MOST_LISTED)
         statement = statement.order_by(DatasetRow.created_at.desc(), DatasetRow.id.desc()).limit(limit)
         with self._database.reading() as session:
-            rows = session.scalars(statement.offset(min(offset, 2**62)))
-            return tuple(self._record(session, row) for row in rows)
+            rows = list(session.scalars(statement.offset(min(offset, 2**62))))
+            files = files_of_many(session, "dataset", [row.id for row in rows], caller.organization_id)
+        return tuple(self._record(row, files[row.id]) for row in rows)
 
     def report(self, caller: Caller, dataset_id: str) -> Report:
         """Everything that validation found (scope read); empty while it has not run."""
@@ -234,8 +236,7 @@ class Datasets:
         download_id = f"{dataset_id}_{role}"
         return Download(download_id, self._token(download_id))
 
-    def _record(self, session: Session, row: DatasetRow) -> Dataset:
-        files = files_of(session, dataset_owner(row))
+    def _record(self, row: DatasetRow, files: Mapping[str, StoredFile]) -> Dataset:
         found = tuple(self._part(row.id, number, part, files) for number, part in enumerate(row.parts))
         return Dataset(
             id=row.id,

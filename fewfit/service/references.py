@@ -7,7 +7,7 @@ before its file is stored, and a file is deleted in the transaction that has fou
 
 import logging
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -93,16 +93,26 @@ def copy_references(session: Session, source: Owner, target: Owner, roles: Itera
 
 def files_of(session: Session, owner: Owner) -> dict[str, StoredFile]:
     """The files of an owner, by role."""
+    return files_of_many(session, owner.kind, [owner.id], owner.organization_id)[owner.id]
+
+
+def files_of_many(
+    session: Session, kind: OwnerKind, ids: Sequence[str], organization_id: str
+) -> dict[str, dict[str, StoredFile]]:
+    """The files of several owners of an organisation: by owner, by role."""
     rows = session.scalars(
         select(FileReferenceRow)
         .where(
-            FileReferenceRow.owner_kind == owner.kind,
-            FileReferenceRow.owner_id == owner.id,
-            FileReferenceRow.organization_id == owner.organization_id,
+            FileReferenceRow.owner_kind == kind,
+            FileReferenceRow.owner_id.in_(ids),
+            FileReferenceRow.organization_id == organization_id,
         )
         .order_by(FileReferenceRow.role)
     )
-    return {row.role: StoredFile(row.sha256, row.size_bytes, row.filename) for row in rows}
+    found: dict[str, dict[str, StoredFile]] = {owner_id: {} for owner_id in ids}
+    for row in rows:
+        found[row.owner_id][row.role] = StoredFile(row.sha256, row.size_bytes, row.filename)
+    return found
 
 
 def release(session: Session, owner: Owner, role: str | None = None) -> None:

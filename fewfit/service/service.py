@@ -3,7 +3,7 @@
 import logging
 import secrets
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, Self
@@ -69,6 +69,7 @@ class Service:
         self.datasets = Datasets(database, files, self.jobs, settings, _download_secret(database))
         self.models = Models(database, self.jobs, self.bases, on_delete=self._forget)
         self._loader = loader
+        self._not_ready = f"The base {self.bases.default_name} is being loaded."
         self._registry = Registry(
             database, files, loader, cache_folder(settings), max_models=settings.max_loaded_models
         )
@@ -140,15 +141,23 @@ class Service:
         return self._tokenizing.detokenize(caller, token_ids, model)
 
     def warm_up(self) -> None:
-        """Loads the default base, so that the first request does not wait for it."""
-        self._loader.check(self.bases.resolve(""))
+        """Loads the default base, so that no request waits for it; `health` tells how that went.
+
+        Raises BaseError where its weights cannot be had.
+        """
+        try:
+            self._loader.check(self.bases.resolve(""))
+        except FewfitError as error:
+            self._not_ready = str(error)
+            raise
+        self._not_ready = ""
 
     def health(self) -> Health:
-        """Checks database, files, worker and classification."""
+        """Checks database, files, worker and classification, for which `warm_up` must have been called."""
         checks = {
             "database": _problem(self.database.check),
             "files": _problem(self.files.check),
-            "classification": _problem(self.warm_up),
+            "classification": self._not_ready or _problem(self.warm_up),
         }
         if not checks["database"]:
             checks["worker"] = "" if self._n_workers() else "No worker is alive; jobs wait. Start `fewfit worker`."
@@ -203,8 +212,7 @@ def cache_folder(settings: Settings) -> Path:
     return settings.data / "cache" / "models"
 
 
-def _problem(check: object) -> str:
-    assert callable(check)
+def _problem(check: Callable[[], None]) -> str:
     try:
         check()
     except FewfitError as error:

@@ -11,7 +11,7 @@ import socket
 import sys
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Final, Protocol
@@ -206,8 +206,7 @@ class Worker:
             if not session.scalar(statement):
                 self._service.jobs.enqueue(session, "clean_up", SYSTEM, SYSTEM)
 
-    def _tolerating_outages(self, action: object) -> None:
-        assert callable(action)
+    def _tolerating_outages(self, action: Callable[[], None]) -> None:
         try:
             action()
         except OperationalError as error:

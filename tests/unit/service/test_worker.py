@@ -46,6 +46,8 @@ class Running:
 def test_a_running_worker_does_what_is_queued_and_makes_the_service_ready(open_shop: OpenShop) -> None:
     shop = open_shop(poll_interval_s=0.01)
     assert shop.service.health().checks["worker"]
+    assert "being loaded" in shop.service.health().checks["classification"]
+    shop.service.warm_up()
     with Running(shop):
         model = shop.service.models.create(
             shop.admin, name="m", dataset_id=_validated(shop, shop.dataset(jsonl(single_rows()), work=False).id)
