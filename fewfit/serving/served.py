@@ -19,7 +19,7 @@ from fewfit.encoders.portable import PortableEncoder
 from fewfit.encoders.tokenizing import Tokenizer, Truncate
 from fewfit.errors import ArtifactError, FewfitError, InputError
 from fewfit.serving.parity import ODD_TEXTS, Parity, compare, cpu_kind
-from fewfit.serving.sessions import TailSession, TrunkSession
+from fewfit.serving.sessions import TailSession, TrunkSession, release_freed_memory
 
 logger = logging.getLogger(__name__)
 
@@ -96,6 +96,12 @@ class ModelLoader:
 
         Raises ArtifactError where the model was saved without what serving needs.
         """
+        try:
+            return self._load(artifact, precision)
+        finally:
+            release_freed_memory()
+
+    def _load(self, artifact: Artifact, precision: Precision | None) -> ServedModel:
         portable = artifact.portable
         if portable is None or artifact.probes is None:
             raise ArtifactError(

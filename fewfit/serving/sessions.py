@@ -1,5 +1,7 @@
 """Trunks and tails as onnxruntime sessions of one thread each; several workers share one session."""
 
+import ctypes
+import sys
 from functools import lru_cache
 
 import numpy as np
@@ -57,3 +59,24 @@ def _share_memory() -> None:
     kind = ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR
     info = ort.OrtMemoryInfo("Cpu", kind, 0, ort.OrtMemType.DEFAULT)
     ort.create_and_register_allocator(info, None)
+
+
+def release_freed_memory() -> None:
+    """Gives memory that is no longer used back to the system, where the C library would keep it.
+
+    Making a session leaves holes that glibc holds on to: with this, each further tail of MiniLM needs 16 %
+    more than its weights, without it 40 %.
+    """
+    trim = _malloc_trim()
+    if trim is not None:
+        trim(0)
+
+
+@lru_cache(maxsize=1)
+def _malloc_trim() -> "ctypes._NamedFuncPointer | None":
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        return ctypes.CDLL(None).malloc_trim
+    except (OSError, AttributeError):
+        return None  # another C library than glibc
