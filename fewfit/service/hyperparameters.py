@@ -1,8 +1,10 @@
 """What a user's hyperparameters do to training."""
 
+import math
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Final, cast
 
+from fewfit.errors import InputError
 from fewfit.service.records import Hyperparameters
 
 if TYPE_CHECKING:
@@ -44,6 +46,25 @@ def training_settings(
             )
         settings = replace(settings, steps=int(steps))
     return settings, warnings
+
+
+def check_hyperparameters(values: Hyperparameters) -> None:
+    """Raises InputError for values that make no sense at all."""
+    least: dict[str, float] = {
+        "train_epochs": 1,
+        "train_batch_size": 1,
+        "early_stopping_patience": 0,
+        "early_stopping_threshold": 0,
+        "lora_alpha": 0,
+        "lora_rank": 0,
+    }
+    for name, value in asdict(values).items():
+        if isinstance(value, int | float) and not math.isfinite(value):
+            raise InputError(f"{name} is {value}; expected a finite number.")
+        if name in least and value is not None and value < least[name]:
+            raise InputError(f"{name} is {value}; expected at least {least[name]}.")
+    if values.learning_rate is not None and values.learning_rate <= 0:
+        raise InputError(f"learning_rate is {values.learning_rate}; expected a number above 0.")
 
 
 def _within(name: str, value: float, bounds: tuple[float, float], warnings: list[str]) -> float:

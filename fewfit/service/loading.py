@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from fewfit.encoders.split import Tail, Trunk
     from fewfit.encoders.tokenizing import Truncate as Cut
 
-_CUTS: "dict[Truncate, Cut]" = {"START": "start", "END": "end", "NONE": "none"}
+# What each choice of the API is called further down.
+CUTS: "dict[Truncate, Cut]" = {"START": "start", "END": "end", "NONE": "none"}
 # Padded tokens of a batch: the size that CPUs are fastest with.
 _BATCH_TOKENS = 2048
 
@@ -149,7 +150,7 @@ def _embed(
 ) -> np.ndarray:
     import torch
 
-    token_ids = encoder.tokenizer.encode(texts, max_length=max_length, truncate=_CUTS[truncate])
+    token_ids = encoder.tokenizer.encode(texts, max_length=max_length, truncate=CUTS[truncate])
     embeddings = np.zeros((len(texts), encoder.config.embedding_size), dtype=np.float32)
     with torch.inference_mode():
         for rows in length_batches([len(ids) for ids in token_ids], _BATCH_TOKENS):

@@ -1,24 +1,34 @@
 """Fine-tuned models: a stable id over versions, of which one is promoted and answers."""
 
-import math
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 from sqlalchemy import and_, delete, func, or_, select
 from sqlalchemy.orm import Session
 
-from fewfit.data import Kind
 from fewfit.errors import InputError
 from fewfit.service.bases import Bases
 from fewfit.service.database import Database
 from fewfit.service.datasets import dataset_owner, find_dataset
 from fewfit.service.errors import NotFoundError, NotReadyError
 from fewfit.service.failpoints import fail_point
+from fewfit.service.hyperparameters import check_hyperparameters
 from fewfit.service.jobs import Jobs
-from fewfit.service.names import check_name, model_uuid
-from fewfit.service.paging import newest_first, page_size, read_moment, read_token, write_token
+from fewfit.service.model_rows import (
+    add_event,
+    current_version,
+    find_model,
+    model_record,
+    numbered,
+    promote_version,
+    version_owner,
+    version_record,
+    versions_of,
+)
+from fewfit.service.names import check_name
+from fewfit.service.paging import newest_first, read_moment, read_token, size_of_page, write_token
 from fewfit.service.records import (
     DATASET_TYPES,
     BaseInfo,
@@ -96,7 +106,7 @@ class Models:
             session.flush()
             version = self._queue(session, row, dataset, 1, hyperparameters, caller, promote=True)
         fail_point("model.created")
-        return _model(row, [version])
+        return model_record(row, [version])
 
     def retrain(
         self,
@@ -116,26 +126,26 @@ class Models:
             check_hyperparameters(hyperparameters)
         with self._database.writing() as session:
             row = find_model(session, caller.organization_id, model_id, lock=True)
-            newest = _versions(session, row.id)[0]
+            newest = versions_of(session, row.id)[0]
             dataset = _trainable(find_dataset(session, caller.organization_id, dataset_id or newest.dataset_id))
             kind = DATASET_TYPES[cast(DatasetType, dataset.type)]
             if kind != row.kind:
                 raise InputError(f"The model is {row.kind}-label and the dataset {dataset.id} is {kind}-label.")
             hyperparameters = hyperparameters or Hyperparameters(**newest.hyperparameters)
             version = self._queue(session, row, dataset, newest.number + 1, hyperparameters, caller, promote=promote)
-        return _version(row, version)
+        return version_record(row, version)
 
     def get(self, caller: Caller, model_id: str) -> Model:
         """A model (scope read)."""
         caller.require("read")
         with self._database.reading() as session:
             row = find_model(session, caller.organization_id, model_id)
-            return _model(row, _versions(session, row.id))
+            return model_record(row, versions_of(session, row.id))
 
     def list(self, caller: Caller, *, page_size: int = 0, page_token: str = "", order_by: str = "") -> Page[Model]:
         """Models (scope read), newest first unless `order_by` is "created_at"; page_size 0 is 50."""
         caller.require("read")
-        size, descending = _size(page_size), newest_first(order_by)
+        size, descending = size_of_page(page_size), newest_first(order_by)
         own = ModelRow.organization_id == caller.organization_id
         statement = select(ModelRow).where(own)
         if page_token:
@@ -159,7 +169,7 @@ class Models:
         shown = rows[:size]
         more = len(rows) > size
         token = write_token(shown[-1].created_at.isoformat(), shown[-1].id) if more else ""
-        return Page(tuple(_model(row, versions[row.id]) for row in shown), token, total)
+        return Page(tuple(model_record(row, versions[row.id]) for row in shown), token, total)
 
     def rename(self, caller: Caller, model_id: str, name: str) -> Model:
         """Gives a model another name (scope train)."""
@@ -168,7 +178,7 @@ class Models:
         with self._database.writing() as session:
             row = find_model(session, caller.organization_id, model_id, lock=True)
             row.name, row.updated_at = name, utc_now()
-            return _model(row, _versions(session, row.id))
+            return model_record(row, versions_of(session, row.id))
 
     def delete(self, caller: Caller, model_id: str) -> None:
         """Deletes a model with its versions, events and figures, and cancels its jobs (scope train)."""
@@ -176,7 +186,7 @@ class Models:
         with self._database.writing() as session:
             row = find_model(session, caller.organization_id, model_id, lock=True)
             self._jobs.cancel(session, row.id)
-            for version in _versions(session, row.id):
+            for version in versions_of(session, row.id):
                 release(session, version_owner(row, version.number))
             for table in (StepMetricsRow, ModelEventRow, VersionRow):
                 session.execute(delete(table).where(table.model_id == row.id))
@@ -190,7 +200,7 @@ class Models:
     ) -> Page[ModelEvent]:
         """What happened to a model (scope read), newest first unless `order_by` is "created_at"."""
         caller.require("read")
-        size, descending = _size(page_size), newest_first(order_by)
+        size, descending = size_of_page(page_size), newest_first(order_by)
         with self._database.reading() as session:
             row = find_model(session, caller.organization_id, model_id)
             own = ModelEventRow.model_id == row.id
@@ -210,7 +220,7 @@ class Models:
     ) -> Page[StepMetrics]:
         """Figures on held-out texts (scope read), highest step first; of the version that answers by default."""
         caller.require("read")
-        size = _size(page_size)
+        size = size_of_page(page_size)
         with self._database.reading() as session:
             row, current = self._find_version(session, caller, model_id, version)
             own = and_(StepMetricsRow.model_id == row.id, StepMetricsRow.version == current.number)
@@ -228,8 +238,8 @@ class Models:
         caller.require("read")
         with self._database.reading() as session:
             row = find_model(session, caller.organization_id, model_id)
-            versions = _versions(session, row.id)
-            found = versions[0] if version is None else _numbered(versions, version)
+            versions = versions_of(session, row.id)
+            found = versions[0] if version is None else numbered(versions, version)
         values = found.progress
         if values is None:
             return None
@@ -254,19 +264,19 @@ class Models:
         caller.require("read")
         with self._database.reading() as session:
             row = find_model(session, caller.organization_id, model_id)
-            return tuple(_version(row, version) for version in _versions(session, row.id))
+            return tuple(version_record(row, version) for version in versions_of(session, row.id))
 
     def promote(self, caller: Caller, model_id: str, version: int) -> Model:
         """Lets a ready version answer (scope train). Raises NotReadyError for one that is not."""
         caller.require("train")
         with self._database.writing() as session:
             row = find_model(session, caller.organization_id, model_id, lock=True)
-            versions = _versions(session, row.id)
-            found = _numbered(versions, version)
+            versions = versions_of(session, row.id)
+            found = numbered(versions, version)
             if found.status != "ready":
                 raise NotReadyError(f"Version {version} is {found.status}; only a ready one can answer.")
             promote_version(row, version)
-            return _model(row, versions)
+            return model_record(row, versions)
 
     def rollback(self, caller: Caller, model_id: str) -> Model:
         """Lets the version that answered before answer again (scope train)."""
@@ -276,7 +286,7 @@ class Models:
             if row.previous_version is None:
                 raise InputError("No other version of this model has answered before; promote one instead.")
             promote_version(row, row.previous_version)
-            return _model(row, _versions(session, row.id))
+            return model_record(row, versions_of(session, row.id))
 
     def bases(self) -> tuple[BaseInfo, ...]:
         """The bases that models can be trained on, the default one first."""
@@ -288,7 +298,7 @@ class Models:
             row = find_model(session, organization_id, model_id)
             if row.promoted_version is not None:
                 return ReadyVersion(row.id, row.promoted_version, row.base, row.organization_id)
-            newest = _versions(session, row.id)[0]
+            newest = versions_of(session, row.id)[0]
         if newest.status == "failed":
             raise NotReadyError(f"Training of the model {row.id} failed: {newest.error} Train it again.")
         raise NotReadyError(f"The model {row.id} is not ready yet: it is {_DOING[newest.status]}. Try again later.")
@@ -318,8 +328,8 @@ class Models:
         self, session: Session, caller: Caller, model_id: str, number: int | None
     ) -> tuple[ModelRow, VersionRow]:
         row = find_model(session, caller.organization_id, model_id)
-        versions = _versions(session, row.id)
-        return row, (_current(row, versions) if number is None else _numbered(versions, number))
+        versions = versions_of(session, row.id)
+        return row, (current_version(row, versions) if number is None else numbered(versions, number))
 
     def _queue(
         self,
@@ -366,62 +376,6 @@ class Models:
 _DOING = {"queued": "waiting to be trained", "finetuning": "being trained", "deploying": "being made ready"}
 
 
-def version_owner(row: ModelRow, number: int) -> Owner:
-    """A version as an owner of files."""
-    return Owner("version", f"{row.id}:{number}", row.organization_id)
-
-
-def find_model(session: Session, organization_id: str, model_id: str, *, lock: bool = False) -> ModelRow:
-    """A model of an organisation. Raises NotFoundError."""
-    key = model_uuid(model_id)
-    row = None
-    if key is not None:
-        statement = select(ModelRow).where(ModelRow.id == key, ModelRow.organization_id == organization_id)
-        row = session.scalar(statement.with_for_update() if lock else statement)
-    if row is None:
-        raise NotFoundError(f"There is no model {model_id!r}.")
-    return row
-
-
-def add_event(session: Session, model_id: str, number: int, status: ModelStatus, *, user_id: str = "") -> None:
-    """Notes that a model's status has changed."""
-    session.add(ModelEventRow(model_id=model_id, version=number, status=status, user_id=user_id, created_at=utc_now()))
-
-
-def promote_version(row: ModelRow, number: int) -> None:
-    """Lets a version answer."""
-    if row.promoted_version != number:
-        row.previous_version, row.promoted_version = row.promoted_version, number
-    row.updated_at = utc_now()
-
-
-def check_hyperparameters(values: Hyperparameters) -> None:
-    """Raises InputError for values that make no sense at all."""
-    least: dict[str, float] = {
-        "train_epochs": 1,
-        "train_batch_size": 1,
-        "early_stopping_patience": 0,
-        "early_stopping_threshold": 0,
-        "lora_alpha": 0,
-        "lora_rank": 0,
-    }
-    for name, value in asdict(values).items():
-        if isinstance(value, int | float) and not math.isfinite(value):
-            raise InputError(f"{name} is {value}; expected a finite number.")
-        if name in least and value is not None and value < least[name]:
-            raise InputError(f"{name} is {value}; expected at least {least[name]}.")
-    if values.learning_rate is not None and values.learning_rate <= 0:
-        raise InputError(f"learning_rate is {values.learning_rate}; expected a number above 0.")
-
-
-def _size(wanted: int) -> int:
-    return page_size(wanted)
-
-
-def _given(values: Hyperparameters) -> dict[str, Any]:
-    return {name: value for name, value in asdict(values).items() if value is not None}
-
-
 def _trainable(row: DatasetRow) -> DatasetRow:
     if row.status == "failed":
         raise InputError(f"The dataset {row.id} failed validation: {row.error} Upload a corrected one.")
@@ -430,62 +384,5 @@ def _trainable(row: DatasetRow) -> DatasetRow:
     return row
 
 
-def _versions(session: Session, model_id: str) -> list[VersionRow]:
-    """Versions of a model, newest first; there is always one."""
-    return list(
-        session.scalars(select(VersionRow).where(VersionRow.model_id == model_id).order_by(VersionRow.number.desc()))
-    )
-
-
-def _numbered(versions: Sequence[VersionRow], number: int) -> VersionRow:
-    for version in versions:
-        if version.number == number:
-            return version
-    raise NotFoundError(f"There is no version {number}; the newest is {versions[0].number}.")
-
-
-def _current(row: ModelRow, versions: Sequence[VersionRow]) -> VersionRow:
-    """The version that answers; before there is one, the newest."""
-    return versions[0] if row.promoted_version is None else _numbered(versions, row.promoted_version)
-
-
-def _model(row: ModelRow, versions: Sequence[VersionRow]) -> Model:
-    current = _current(row, versions)
-    return Model(
-        id=row.id,
-        name=row.name,
-        organization_id=row.organization_id,
-        creator_id=row.creator_id,
-        kind=cast(Kind, row.kind),
-        status=cast(ModelStatus, current.status),
-        dataset_id=current.dataset_id,
-        base_name=row.base_name,
-        base=row.base,
-        hyperparameters=Hyperparameters(**current.hyperparameters),
-        created_at=row.created_at,
-        updated_at=max(row.updated_at, current.updated_at),
-        completed_at=current.completed_at,
-        last_used_at=row.last_used_at,
-        error=current.error,
-        labels=tuple(current.labels),
-        promoted_version=row.promoted_version,
-    )
-
-
-def _version(row: ModelRow, version: VersionRow) -> ModelVersion:
-    return ModelVersion(
-        model_id=row.id,
-        number=version.number,
-        status=cast(ModelStatus, version.status),
-        dataset_id=version.dataset_id,
-        promoted=row.promoted_version == version.number,
-        created_at=version.created_at,
-        updated_at=version.updated_at,
-        completed_at=version.completed_at,
-        error=version.error,
-        labels=tuple(version.labels),
-        warnings=tuple(version.warnings),
-        metrics=version.metrics,
-        base_metrics=version.base_metrics,
-        size_bytes=version.size_bytes,
-    )
+def _given(values: Hyperparameters) -> dict[str, Any]:
+    return {name: value for name, value in asdict(values).items() if value is not None}

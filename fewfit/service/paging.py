@@ -12,7 +12,7 @@ DEFAULT_SIZE = 50
 LARGEST_SIZE = 1000
 
 
-def page_size(wanted: int) -> int:
+def size_of_page(wanted: int) -> int:
     """How many items a page has; 0 is the default. Raises InputError for senseless numbers."""
     if wanted < 0:
         raise InputError(f"page_size is {wanted}; expected a number from 1 to {LARGEST_SIZE}, or 0 for {DEFAULT_SIZE}.")

@@ -18,7 +18,7 @@ from fewfit.service.failpoints import fail_point
 from fewfit.service.files import FileStore
 from fewfit.service.hyperparameters import training_settings
 from fewfit.service.jobs import Lease
-from fewfit.service.models import add_event, promote_version, version_owner
+from fewfit.service.model_rows import add_event, promote_version, version_owner
 from fewfit.service.parts import read_part
 from fewfit.service.quality import named_for_users, quality_report
 from fewfit.service.records import Hyperparameters, StoredFile
