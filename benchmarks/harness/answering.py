@@ -24,7 +24,6 @@ REQUIREMENTS = {
     "st-torch": "classical.txt",
     "st-onnx": "st-onnx.txt",
     "st-onnx-int8": "st-onnx.txt",
-    "st-openvino": "st-openvino.txt",
 }
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
