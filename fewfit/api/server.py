@@ -61,9 +61,9 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
             timeout_graceful_shutdown=_GRACE_S,
             backlog=_BACKLOG,
         )
-        say(f"fewfit is at {address(settings.host, listening)}")
         if first_key is not None:
             say(f"admin key: {first_key}")
+        say(f"fewfit is at {address(settings.host, listening)}")
         _run(uvicorn.Server(config), listening)
 
 

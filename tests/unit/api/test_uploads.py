@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 from fastapi import Request
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.types import Message
 
@@ -58,6 +58,7 @@ def receive(
     return asyncio.run(run())
 
 
+@settings(deadline=None)
 @given(
     content=st.binary(min_size=16, max_size=200),
     evaluation=st.binary(min_size=1, max_size=50),
@@ -75,12 +76,14 @@ def test_parts_arrive_as_they_were_sent_however_they_are_cut(
     assert sinks["eval_data"].getvalue() == evaluation
 
 
+@settings(deadline=None)
 @given(body=st.binary(max_size=400), cuts=st.lists(st.integers(0, 400), max_size=5))
 def test_any_bytes_are_parts_or_an_input_error(body: bytes, cuts: list[int]) -> None:
     with contextlib.suppress(InputError):
         assert receive(body, cuts=cuts)
 
 
+@settings(deadline=None)
 @given(end=st.integers(0, 300), cuts=st.lists(st.integers(0, 400), max_size=3))
 def test_a_form_that_is_cut_off_is_an_input_error(end: int, cuts: list[int]) -> None:
     whole = form(("data", CSV))
