@@ -1,8 +1,10 @@
 import io
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from fewfit.errors import InputError
+from fewfit.errors import FewfitError, InputError
 from fewfit.service.records import DatasetOptions
 from fewfit.service.validation import Rules, Source, Validated, validate_files
 from tests.unit.service.shop import jsonl, multi_rows, single_rows
@@ -142,3 +144,26 @@ def test_texts_in_both_files_are_reported() -> None:
 def test_windows_line_ends_and_a_byte_order_mark_are_fine() -> None:
     content = b"\xef\xbb\xbf" + jsonl(single_rows()).replace(b"\n", b"\r\n")
     assert len(_validate(content).train) == 48
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    content=st.one_of(
+        st.binary(max_size=300),
+        st.text(max_size=300).map(lambda text: text.encode("utf-8", "surrogatepass")),
+        st.binary(max_size=40).map(lambda junk: jsonl(single_rows()) + junk),
+        st.binary(max_size=40).map(lambda junk: b"text,label\n" + junk),
+    ),
+    kind=st.sampled_from(["single", "multi"]),
+    filename=st.sampled_from(["", "a.csv", "a.jsonl", "a.parquet"]),
+    skip=st.booleans(),
+)
+def test_whatever_bytes_arrive_end_as_a_dataset_or_with_a_reason(
+    content: bytes, kind: str, filename: str, skip: bool
+) -> None:
+    try:
+        found = _validate(content, kind=kind, filename=filename, skip_malformed_input=skip)
+    except FewfitError:
+        return  # its message is what the dataset's record shows
+    assert found.error or len(found.train) >= 32
+    assert (found.error is None) == found.report.ok
