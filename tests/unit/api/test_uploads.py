@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 from fastapi import Request
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from starlette.types import Message
 
@@ -67,8 +67,7 @@ def receive(
 def test_parts_arrive_as_they_were_sent_however_they_are_cut(
     content: bytes, evaluation: bytes, cuts: list[int]
 ) -> None:
-    if BOUNDARY.encode() in content + evaluation:
-        return
+    assume(not any(words in content + evaluation for words in (BOUNDARY.encode(), b"[object Object]")))
     sinks: dict[str, io.BytesIO] = {}
     parts = receive(form(("data", content), ("eval_data", evaluation)), cuts=cuts, sinks=sinks)
     assert [(part.name, part.size_bytes) for part in parts] == [("data", len(content)), ("eval_data", len(evaluation))]
