@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.fewfit-installed
 DATA ?=
 
-.PHONY: help install bases sdks demo test unit check format bench clean
+.PHONY: help install bases weights sdks demo test unit check format bench clean
 
 help: ## show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -23,8 +23,11 @@ $(STAMP): pyproject.toml constraints.txt
 
 install: $(STAMP) ## make the virtual environment with everything in it
 
-bases: $(STAMP) ## fetch the weights that the demo and the tests use (once)
+bases: $(STAMP) ## fetch the weights that the demo uses (once)
 	@$(BIN)/fewfit bases fetch english-small
+
+weights: $(STAMP) ## fetch the weights of every base, which the tests of bases read (once)
+	@$(BIN)/fewfit bases fetch english-small english multilingual
 
 demo: bases ## fine-tune on the examples that come with fewfit and classify unseen texts
 	@$(BIN)/python -m fewfit.demo
@@ -32,12 +35,13 @@ demo: bases ## fine-tune on the examples that come with fewfit and classify unse
 sdks: $(STAMP) ## install the Cohere SDKs that the tests drive, each version in a place of its own (once; needs Node.js)
 	@$(BIN)/python -m tests.acceptance.sdk.packages
 
-test: check unit bases sdks ## every check and every test
+test: check unit weights sdks ## every check and every test
+	@$(BIN)/python -m pytest tests/unit -n 2 -m slow
 	@$(BIN)/python -m pytest tests/integration tests/acceptance tests/perf
 	@FEWFIT_TEST_DATABASE=postgresql $(BIN)/python -m pytest tests/acceptance/sdk --ignore tests/acceptance/sdk/test_any_request.py
 
 unit: $(STAMP) ## the unit tests alone (offline, under a minute)
-	@$(BIN)/python -m pytest tests/unit
+	@$(BIN)/python -m pytest tests/unit -n 2 --dist loadscope -m "not slow"
 
 check: $(STAMP) ## lint, format, types, layers
 	@$(BIN)/ruff check .

@@ -102,12 +102,22 @@ def test_a_reader_that_goes_away_is_no_error_message(desk: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals work differently there")
+def _hear_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_leaves_no_half_written_model(desk: Path) -> None:
     command = [sys.executable, "-m", "fewfit", "train", "train.csv", "-o", "stopped", "--base", "base/",
                "--effort", "thorough"]  # fmt: skip
     before = sorted(path.name for path in desk.iterdir())
     with subprocess.Popen(
-        command, cwd=desk, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command,
+        cwd=desk,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # A shell that runs the tests in the background hands down an ignored SIGINT; a terminal does not.
+        preexec_fn=_hear_ctrl_c,
     ) as process:
         assert process.stderr is not None
         for line in iter(process.stderr.readline, b""):

@@ -19,4 +19,4 @@ def test_the_python_snippet_runs_as_it_stands(tmp_path: Path, monkeypatch: pytes
     assert report.n_texts == 72  # type: ignore[attr-defined]
     assert report.gain["accuracy"] > 0  # type: ignore[attr-defined]
     assert (tmp_path / "model" / "model.json").is_file()
-    assert names["clf"].predict(["my card was charged twice"]) == ["billing"]  # type: ignore[attr-defined]
+    assert names["clf"].predict(["please stop my membership on Friday"]) == ["cancellation"]  # type: ignore[attr-defined]

@@ -1,6 +1,7 @@
 """What the SDKs do not show: exact JSON, headers, odd requests."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -219,6 +220,9 @@ def test_logs_have_request_ids_and_no_texts_or_keys(server: LiveServer) -> None:
     text = "a very private sentence"
     examples = [{"text": f"{text} {n}", "label": str(n % 2)} for n in range(4)]
     answer = server.request("POST", "/v1/classify", {"inputs": [text], "examples": examples})
+    deadline_s = time.monotonic() + 10
+    while answer.headers["x-request-id"] not in "".join(server.lines) and time.monotonic() < deadline_s:
+        time.sleep(0.01)  # the line is written after the answer is sent
     log = "".join(server.lines)
     assert answer.headers["x-request-id"] in log
     assert text not in log
