@@ -53,6 +53,7 @@ def test_the_table_can_be_written_without_the_data(tmp_path: Path) -> None:
     assert "| drinks | 8 | 1 | 80.0 |" in (tmp_path / "r.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_second_command_has_nothing_left_to_do(
     folder: Path, tmp_path: Path, base: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,6 +12,7 @@ from benchmarks.harness.results import Results
 from benchmarks.harness.runner import Runner
 from benchmarks.harness.tasks import EvaluationData
 
+pytestmark = pytest.mark.slow  # real worker processes
 BASE = Base("none", Path("none"), "", "")
 
 
