@@ -40,7 +40,7 @@ test: check unit weights sdks ## every check and every test
 	@$(BIN)/python -m pytest tests/integration tests/acceptance tests/perf
 	@FEWFIT_TEST_DATABASE=postgresql $(BIN)/python -m pytest tests/acceptance/sdk --ignore tests/acceptance/sdk/test_any_request.py
 
-unit: $(STAMP) ## the unit tests alone (offline, under a minute)
+unit: $(STAMP) ## the unit tests alone (offline, about a minute)
 	@$(BIN)/python -m pytest tests/unit -n 2 --dist loadscope -m "not slow"
 
 check: $(STAMP) ## lint, format, types, layers
