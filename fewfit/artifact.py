@@ -89,11 +89,7 @@ def write_artifact(folder: Path | str, artifact: Artifact) -> None:
     Raises ArtifactError when the place holds something that is not a model.
     """
     target = Path(folder)
-    if target.exists() and not _replaceable(target):
-        raise ArtifactError(
-            f"{target} is there and is not a fewfit model (it has no {MANIFEST_FILE}). Give another folder, "
-            "or delete it first."
-        )
+    check_replaceable(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
@@ -107,6 +103,17 @@ def write_artifact(folder: Path | str, artifact: Artifact) -> None:
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+def check_replaceable(folder: Path) -> None:
+    """Raises ArtifactError where the folder holds something that is not a model, which must not be replaced."""
+    if not folder.exists():
+        return
+    if not folder.is_dir() or (any(folder.iterdir()) and not (folder / MANIFEST_FILE).is_file()):
+        raise ArtifactError(
+            f"{folder} is there and is not a fewfit model (it has no {MANIFEST_FILE}). Give another folder, "
+            "or delete it first."
+        )
 
 
 def read_artifact(folder: Path | str) -> Artifact:
@@ -269,10 +276,6 @@ def _check(path: Path, expected: str) -> None:
             f"{path} was changed after the model was saved (SHA-256 {found[:12]}..., expected {expected[:12]}...). "
             "It was not used; copy the folder again."
         )
-
-
-def _replaceable(target: Path) -> bool:
-    return target.is_dir() and ((target / MANIFEST_FILE).is_file() or not any(target.iterdir()))
 
 
 def _put_in_place(temporary: Path, target: Path) -> None:

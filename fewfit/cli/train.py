@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from fewfit.artifact import MANIFEST_FILE
+from fewfit.artifact import check_replaceable
 from fewfit.classifier import Classifier
 from fewfit.cli.app import app
 from fewfit.cli.base import Reader, base_argument, open_base
@@ -164,12 +164,7 @@ def _read_evaluation(path: Path, options: DataOptions, training: Dataset) -> tup
 
 def _check_output(folder: Path) -> None:
     """Finds out before training that the model cannot be saved afterwards."""
-    if folder.exists():
-        is_model = folder.is_dir() and ((folder / MANIFEST_FILE).is_file() or not any(folder.iterdir()))
-        if not is_model:
-            raise ArtifactError(
-                f"{folder} is there and is not a fewfit model. Give another folder, or delete it first."
-            )
+    check_replaceable(folder)
     parent = next(parent for parent in folder.absolute().parents if parent.exists())
     try:
         with tempfile.TemporaryDirectory(dir=parent, prefix=f".{folder.name}-"):
