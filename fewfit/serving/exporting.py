@@ -1,24 +1,53 @@
 """A saved model as one self-contained ONNX file, for other programs."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime as ort
 
 from fewfit.artifact import Artifact, read_artifact
+from fewfit.encoders.cache import write_bytes_atomically
 from fewfit.encoders.graphs import Precision
-from fewfit.errors import ArtifactError, MissingExtraError
+from fewfit.encoders.tokenizing import Tokenizer
+from fewfit.errors import ArtifactError, InputError, MissingExtraError
+from fewfit.serving.parity import ODD_TEXTS, TOLERANCE, Parity, compare
 
 
-def export_onnx(source: str | Path | Artifact, path: str | Path, *, precision: Precision = "fp32") -> None:
-    """Writes a model as one ONNX file with its weights inside.
+def export_onnx(
+    source: str | Path | Artifact, path: str | Path, *, precision: Precision = "fp32", tolerance: float = TOLERANCE
+) -> Parity:
+    """Writes a model as one ONNX file with its weights and its tokenizer inside.
 
     Inputs: `input_ids` and `attention_mask`, int64 (n_texts, n_tokens), as the model's tokenizer gives
     them (prefix and special tokens included, padded at the end). Output: `confidences`, float32
-    (n_texts, n_labels). Labels, thresholds and length are in the file's metadata. In "fp32" it uses
-    standard operators only; "int8" also some that only onnxruntime has. Needs the training extra.
+    (n_texts, n_labels). Labels, thresholds, tokenizer and what else is needed to classify are in the
+    file's metadata. In "fp32" it uses standard operators only; "int8" also some that only onnxruntime
+    has. Needs the training extra.
+
+    The file is run and compared with the trained model, and written only where it answers alike; returns
+    the comparison. Raises ArtifactError where it does not.
     """
+    target = Path(path)
+    if target.suffix != ".onnx":
+        raise InputError(f"{target} does not end in .onnx; give the name of an ONNX file, such as model.onnx.")
+    artifact = source if isinstance(source, Artifact) else read_artifact(source)
+    content = _content(artifact, precision)
+    parity = _compared(artifact, content, precision, tolerance)
+    if not parity.holds:
+        finer = "Export it in fp32. " if precision != "fp32" else ""
+        raise ArtifactError(
+            f"In {precision} the file's confidences differ by {parity.p99_difference:.3f} from the trained model's "
+            f"(99th percentile; {tolerance} are allowed), and {parity.overturned} texts get other labels. "
+            f"{finer}Nothing was written."
+        )
+    write_bytes_atomically(target, content)
+    return parity
+
+
+def _content(artifact: Artifact, precision: Precision) -> bytes:
     try:
         import onnx
         from onnx import compose, helper, numpy_helper
@@ -29,7 +58,6 @@ def export_onnx(source: str | Path | Artifact, path: str | Path, *, precision: P
             f"Exporting needs packages that the plain install leaves out ({error.name} is missing). "
             'Install them with: pip install "fewfit[train]"'
         ) from error
-    artifact = source if isinstance(source, Artifact) else read_artifact(source)
     portable = artifact.portable
     if portable is None:
         raise ArtifactError("The model was saved without its ONNX part. Load it and save it again, then export it.")
@@ -60,15 +88,40 @@ def export_onnx(source: str | Path | Artifact, path: str | Path, *, precision: P
     )
     model = helper.make_model(graph, opset_imports=trunk.opset_import, ir_version=trunk.ir_version)
     helper.set_model_props(model, _metadata(artifact))
-    onnx.save_model(model, str(path))
+    return bytes(model.SerializeToString())
+
+
+def _compared(artifact: Artifact, content: bytes, precision: Precision, tolerance: float) -> Parity:
+    """What the file answers to the odd texts, beside what the trained model answered."""
+    assert artifact.portable is not None
+    assert artifact.probes is not None
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    tokenizer = Tokenizer(artifact.tokenizer, artifact.portable.config)
+    encoded = tokenizer.encode(ODD_TEXTS, max_length=artifact.manifest.max_length)
+    answers = [_run(session, ids) for ids in encoded]
+    return compare(artifact.decision, artifact.probes, np.concatenate(answers), precision, tolerance=tolerance)
+
+
+def _run(session: ort.InferenceSession, encoded: Sequence[int]) -> np.ndarray:
+    ids = np.array([encoded], dtype=np.int64)
+    (confidences,) = session.run(["confidences"], {"input_ids": ids, "attention_mask": np.ones_like(ids)})
+    return np.asarray(confidences, dtype=float)
 
 
 def _metadata(artifact: Artifact) -> dict[str, str]:
     thresholds = artifact.decision.thresholds
+    assert artifact.portable is not None
+    config = artifact.portable.config
     return {
         "labels": json.dumps(artifact.decision.labels, ensure_ascii=False),
         "kind": artifact.decision.kind,
         "thresholds": json.dumps(None if thresholds is None else thresholds.tolist()),
         "max_length": str(artifact.manifest.max_length),
         "base": artifact.manifest.base.name,
+        "prefix": config.prefix,
+        "pad_id": str(config.pad_id),
+        "clean": json.dumps(artifact.manifest.clean),
+        "tokenizer": artifact.tokenizer,
     }
