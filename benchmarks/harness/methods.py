@@ -21,7 +21,8 @@ _OURS = (
     "encoders/encoder.py",
     "encoders/split.py",
     "decision.py",
-    "classifier.py",
+    "classifier/classifier.py",
+    "classifier/inputs.py",
 )
 
 

@@ -1,3 +1,6 @@
+import copy
+import json
+import pickle
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -320,6 +323,35 @@ def test_it_works_in_grid_search(toy_base: Path) -> None:
     search.fit(texts, labels)
     assert search.best_estimator_.classes_.tolist() == ["card", "film", "parcel"]
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def test_a_copy_answers_alike_wherever_it_is_made(fitted: Classifier, toy_base: Path, tmp_path: Path) -> None:
+    fitted.save(tmp_path / "model")
+    texts, _ = _texts(1)
+    for original in (fitted, Classifier.load(tmp_path / "model")):
+        for copied in (copy.deepcopy(original), pickle.loads(pickle.dumps(original))):
+            np.testing.assert_allclose(copied.predict_proba(texts), original.predict_proba(texts), atol=1e-6)
+            assert copied.manifest_ == original.manifest_
+    assert copy.copy(Classifier(base=toy_base, seed=3)).get_params() == Classifier(base=toy_base, seed=3).get_params()
+
+
+def test_a_loaded_model_has_the_settings_that_it_was_trained_with(fitted: Classifier, tmp_path: Path) -> None:
+    fitted.save(tmp_path / "model")
+    loaded = Classifier.load(tmp_path / "model")
+    assert loaded.settings == CHECKED
+    assert clone(loaded).settings == CHECKED
+    assert loaded.max_length == fitted.manifest_.max_length
+
+
+def test_settings_of_another_fewfit_are_left_out_with_a_warning(
+    fitted: Classifier, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fitted.save(tmp_path / "model")
+    manifest = json.loads((tmp_path / "model" / "model.json").read_text())
+    manifest["training"]["settings"]["moon_phase"] = 3
+    (tmp_path / "model" / "model.json").write_text(json.dumps(manifest))
+    assert Classifier.load(tmp_path / "model").settings == CHECKED
+    assert "moon_phase" in caplog.text
 
 
 def test_indicator_matrices_come_back_as_indicator_matrices(toy_base: Path, tmp_path: Path) -> None:

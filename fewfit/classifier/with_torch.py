@@ -1,0 +1,68 @@
+"""The parts of a classifier that need the training extra, behind functions: importing this needs nothing."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fewfit.errors import ArtifactError, InputError, MissingExtraError
+from fewfit.serving.runtime import Runtime
+
+if TYPE_CHECKING:
+    from fewfit.encoders.encoder import Encoder
+
+
+def missing(what: str, error: ImportError) -> MissingExtraError:
+    """The error that says what needs the training extra, and how to install it."""
+    return MissingExtraError(
+        f"{what} needs packages that the plain install leaves out ({error.name} is missing). "
+        'Install them with: pip install "fewfit[train]"'
+    )
+
+
+def training() -> Any:
+    """The package fewfit.training. Raises MissingExtraError where it cannot be imported."""
+    try:
+        import fewfit.training as package
+    except ImportError as error:
+        raise missing("Training", error) from error
+    return package
+
+
+def load_encoder(base: str | Path, device: str) -> "Encoder":
+    """The encoder of a base, on a device that is there."""
+    training()
+    from fewfit.encoders.encoder import Encoder
+
+    _check_device(device)
+    return Encoder.load(base, device=device)
+
+
+def torch_runtime(encoder: "Encoder", tail_layers: int, arrays: Mapping[str, np.ndarray], max_length: int) -> Runtime:
+    """Embeds with torch: the base's trunk, and its tail with these parameters (its own where there are none)."""
+    import torch
+
+    from fewfit.serving.torch_runtime import TorchRuntime
+
+    trunk, tail = encoder.split(tail_layers)
+    if arrays:
+        try:
+            tail.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
+        except RuntimeError as error:
+            raise ArtifactError(f"The tail does not fit the base: {error}") from error
+    return TorchRuntime(trunk, tail, encoder.tokenizer, max_length=max_length, device=encoder.device)
+
+
+def _check_device(device: str) -> None:
+    if device == "auto":
+        return
+    import torch
+
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(
+            f"device is {device!r}, which torch cannot use here: {reason}. Give 'auto' or 'cpu'."
+        ) from error
