@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, FastAPI, Security
 from fastapi.security import HTTPBearer
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fewfit.api import reference
 from fewfit.api.authentication import Authentication
@@ -23,6 +23,10 @@ _ERRORS = {
     404: "There is nothing with this id.",
     429: "Too much at the moment; see Retry-After.",
 }
+
+# What is the API's; every other path is the dashboard's.
+_API_FOLDERS = ("/v1/", "/files/")
+_API_PATHS = frozenset({"/v1", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"})
 
 
 def create_api(service: ServiceLike, settings: Settings, metrics: Metrics | None = None) -> FastAPI:
@@ -52,17 +56,29 @@ def create_api(service: ServiceLike, settings: Settings, metrics: Metrics | None
     return api
 
 
-def create_app(service: ServiceLike, settings: Settings) -> ASGIApp:
-    """The whole application for an ASGI server."""
+def create_app(service: ServiceLike, settings: Settings, pages: ASGIApp | None = None) -> ASGIApp:
+    """The whole application for an ASGI server; what is not the API's is answered by `pages`, the dashboard."""
     metrics = Metrics()
-    api = create_api(service, settings, metrics)
+    api: ASGIApp = Authentication(create_api(service, settings, metrics), service.keys)
     return Gateway(
-        Authentication(api, service.keys),
+        api if pages is None else _Fork(api, pages),
         metrics,
         body_limit_bytes=settings.max_body_bytes,
         body_timeout_s=settings.body_timeout_s,
         max_waiting=settings.max_waiting_requests,
     )
+
+
+class _Fork:
+    """Hands each request to the API or to the pages, by its path."""
+
+    def __init__(self, api: ASGIApp, pages: ASGIApp) -> None:
+        self._api = api
+        self._pages = pages
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_api = scope["type"] != "http" or scope["path"].startswith(_API_FOLDERS) or scope["path"] in _API_PATHS
+        await (self._api if is_api else self._pages)(scope, receive, send)
 
 
 def _describe_errors(api: FastAPI) -> None:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope
 
-from fewfit.api.errors import RequestError, RequestTimeoutError
+from fewfit.web.errors import RequestError, RequestTimeoutError
 
 # Read and dropped before a refusal is answered: a client that is still sending would not see the answer.
 DRAIN_BYTES = 64 * 1024 * 1024

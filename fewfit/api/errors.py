@@ -3,7 +3,6 @@
 import logging
 import math
 from collections.abc import Mapping
-from typing import ClassVar
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -12,44 +11,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import Scope
 
-from fewfit.errors import FewfitError, InputError
+from fewfit.errors import FewfitError
+from fewfit.web.errors import status_of
 
 logger = logging.getLogger(__name__)
-
-
-class RequestError(InputError):
-    """The request cannot be answered as it is."""
-
-    code: ClassVar[str] = "bad_request"
-
-
-class RequestTimeoutError(RequestError):
-    """The request's body did not arrive in time; send it again over a faster connection."""
-
-    code: ClassVar[str] = "request_timeout"
-
-
-# The status of our errors by their stable code; any other is 400 where the input is at fault, else 500.
-STATUS_BY_CODE: dict[str, int] = {
-    "unauthorized": 401,
-    "forbidden": 403,
-    "not_found": 404,
-    "busy": 429,
-    "rate_limit": 429,
-    "store_error": 503,
-}
 
 
 def error_response(request_id: str, status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
     """An error in the one shape that all have."""
     return JSONResponse({"message": message, "id": request_id}, status, headers=dict(headers or {}))
-
-
-def status_of(error: FewfitError) -> int:
-    """The HTTP status of one of our errors."""
-    if error.code in STATUS_BY_CODE:
-        return STATUS_BY_CODE[error.code]
-    return 400 if isinstance(error, InputError) else 500
 
 
 def handle_errors(app: FastAPI) -> None:

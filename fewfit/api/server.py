@@ -13,6 +13,7 @@ from types import FrameType
 
 import uvicorn
 from anyio import to_thread
+from starlette.types import ASGIApp
 
 from fewfit.api.app import create_app
 from fewfit.errors import FewfitError, InputError
@@ -31,11 +32,14 @@ _GRACE_S = 20
 _TRY_AGAIN_S = 30.0
 
 
-def serve(settings: Settings, say: Callable[[str], None]) -> None:
+def serve(
+    settings: Settings, say: Callable[[str], None], pages: Callable[[Service, Settings], ASGIApp] | None = None
+) -> None:
     """Serves until it is told to stop (SIGTERM or Ctrl-C): requests finish, jobs go back to the queue.
 
-    `say` is handed what a person should see: the address, and the admin key on the first start. Raises InputError
-    where the address cannot be listened on, or where it is public and nobody ever made a key.
+    `say` is handed what a person should see: the address, and the admin key on the first start. `pages` makes the
+    dashboard, which answers every path that is not the API's. Raises InputError where the address cannot be
+    listened on, or where it is public and nobody ever made a key.
     """
     with ExitStack() as things:
         service = things.enter_context(Service.open(settings))
@@ -51,7 +55,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
         things.callback(ending.set)
         threading.Thread(target=_warm_up, args=(service, ending), name="warm-up", daemon=True).start()
         config = uvicorn.Config(
-            create_app(service, settings),
+            create_app(service, settings, pages(service, settings) if pages else None),
             http="httptools",
             loop="uvloop" if sys.platform != "win32" else "asyncio",
             lifespan="off",

@@ -25,8 +25,9 @@ def _serve(**flags: Any) -> None:
     """
     settings = Settings.load(flags)
     server = server_part("fewfit.api.server")
+    dashboard = server_part("fewfit.dashboard")
     log_as_json(settings.log_level)
-    server.serve(settings, typer.echo)
+    server.serve(settings, typer.echo, dashboard.create_dashboard)
     say("Stopped.", style="dim")
 
 

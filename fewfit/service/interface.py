@@ -224,6 +224,22 @@ class KeysLike(Protocol):
         ...
 
 
+class SessionsLike(Protocol):
+    """People who are signed in with a key."""
+
+    def start(self, secret: str) -> str:
+        """A new session's token for whoever has this key. Raises UnauthorizedError, or RateLimitError."""
+        ...
+
+    def caller(self, token: str, *, counts: bool = False) -> Caller:
+        """Whose session it is. Raises UnauthorizedError where it has ended; `counts` counts it as a request."""
+        ...
+
+    def end(self, token: str) -> None:
+        """Ends a session; does nothing where it has ended already."""
+        ...
+
+
 class JobsLike(Protocol):
     """The queue."""
 
@@ -241,6 +257,8 @@ class ServiceLike(Protocol):
     def models(self) -> ModelsLike: ...
     @property
     def keys(self) -> KeysLike: ...
+    @property
+    def sessions(self) -> SessionsLike: ...
     @property
     def jobs(self) -> JobsLike: ...
 

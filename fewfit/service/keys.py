@@ -72,6 +72,10 @@ class Keys:
         self._limiter.count(trusted.caller.key_id)
         return trusted.caller
 
+    def count(self, key_id: str) -> None:
+        """Counts a request that was made with a key otherwise. Raises RateLimitError where there were too many."""
+        self._limiter.count(key_id)
+
     def create(
         self,
         caller: Caller,

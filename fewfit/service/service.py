@@ -33,6 +33,7 @@ from fewfit.service.records import (
     Truncate,
 )
 from fewfit.service.registry import Registry
+from fewfit.service.sign_in import Sessions
 from fewfit.service.tables import ServerState, WorkerRow, utc_now
 from fewfit.service.tokenizing import Tokenizing
 from fewfit.settings import Settings
@@ -66,6 +67,7 @@ class Service:
             max_queued=settings.max_queued_jobs,
         )
         self.keys = Keys(database, rate_limit_per_minute=settings.rate_limit_per_minute)
+        self.sessions = Sessions(database, self.keys)
         self.datasets = Datasets(database, files, self.jobs, settings, _download_secret(database))
         self.models = Models(database, self.jobs, self.bases, on_delete=self._forget)
         self._loader = loader

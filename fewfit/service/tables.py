@@ -90,6 +90,17 @@ class ApiKeyRow(Base):
     last_used_at: Mapped[datetime | None]
 
 
+class SessionRow(Base):
+    """A person signed in with a key; of the session's token only the SHA-256 is kept."""
+
+    __tablename__ = "sessions"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    key_id: Mapped[str] = mapped_column(ForeignKey("api_keys.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+
+
 class FileRow(Base):
     """A file in the file store, by its content. It is deleted when nothing refers to it."""
 

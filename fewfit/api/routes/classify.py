@@ -9,12 +9,12 @@ from pydantic_core import to_json
 
 from fewfit.api.authentication import CurrentCaller
 from fewfit.api.context import CurrentContext
-from fewfit.api.errors import RequestError
 from fewfit.api.wire import classify as wire
 from fewfit.api.wire.common import ApiVersion, BilledUnits, Meta
 from fewfit.service import records
 from fewfit.service.errors import NotFoundError
 from fewfit.settings import Settings
+from fewfit.web.errors import RequestError
 
 router = APIRouter(prefix="/v1", tags=["classify"])
 

@@ -9,13 +9,14 @@ from fastapi.responses import StreamingResponse
 
 from fewfit.api.authentication import CurrentCaller
 from fewfit.api.context import CurrentContext, public_url
-from fewfit.api.errors import RequestError
-from fewfit.api.uploads import Part, receive_parts
+from fewfit.api.uploads import format_of, receive_parts
 from fewfit.api.wire import datasets as wire
 from fewfit.api.wire.common import Count, Empty, QueryTime, Text
 from fewfit.service import records
 from fewfit.service.errors import NotFoundError
 from fewfit.service.interface import UploadLike
+from fewfit.web.errors import RequestError
+from fewfit.web.multipart import Part
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 files = APIRouter(tags=["datasets"])
@@ -180,7 +181,7 @@ def _check(name: str, type: str, csv_delimiter: str | None) -> None:
 
 def _check_jsonl(parts: list[Part]) -> None:
     for part in parts:
-        if part.format == "csv":
+        if format_of(part) == "csv":
             raise RequestError(
                 f"The part '{part.name}' is called '{part.filename}'; a multi-label dataset needs JSONL, one object "
                 'a line such as {"text": "...", "label": ["a", "b"]}.'

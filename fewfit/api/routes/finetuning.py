@@ -7,10 +7,10 @@ from fastapi import APIRouter, Query
 
 from fewfit.api.authentication import CurrentCaller
 from fewfit.api.context import CurrentContext
-from fewfit.api.errors import RequestError
 from fewfit.api.wire import finetuning as wire
 from fewfit.api.wire.common import Count, Empty
 from fewfit.service import records
+from fewfit.web.errors import RequestError
 
 router = APIRouter(prefix="/v1/finetuning/finetuned-models", tags=["fine-tuned models"])
 

@@ -8,11 +8,11 @@ from fastapi.responses import JSONResponse
 
 from fewfit.api.authentication import CurrentCaller
 from fewfit.api.context import Context, CurrentContext
-from fewfit.api.errors import RequestError
 from fewfit.api.wire import models as wire
 from fewfit.api.wire.common import Count
 from fewfit.service import records
 from fewfit.service.errors import NotFoundError
+from fewfit.web.errors import RequestError
 
 router = APIRouter(prefix="/v1", tags=["models"])
 

@@ -69,7 +69,7 @@ def test_the_doubled_prefix_is_dropped() -> None:
 
 
 def test_a_body_stops_where_it_is_too_large() -> None:
-    from fewfit.api.errors import RequestError
+    from fewfit.web.errors import RequestError
 
     reasons: list[str] = []
 
@@ -83,7 +83,7 @@ def test_a_body_stops_where_it_is_too_large() -> None:
 
 
 def test_a_body_that_stops_arriving_is_refused() -> None:
-    from fewfit.api.errors import RequestTimeoutError
+    from fewfit.web.errors import RequestTimeoutError
 
     async def silence() -> Message:
         await asyncio.sleep(60)

@@ -6,9 +6,9 @@ from unittest.mock import Mock
 import pytest
 
 from fewfit.api.app import create_api
-from fewfit.api.errors import STATUS_BY_CODE
 from fewfit.api.reference import page
 from fewfit.settings import Settings
+from fewfit.web.errors import STATUS_BY_CODE
 
 DESCRIPTION = create_api(Mock(), Settings()).openapi()
 ENDPOINTS = [f"{method.upper()} {path}" for path, methods in DESCRIPTION["paths"].items() for method in methods]

@@ -12,10 +12,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from starlette.types import Message
 
-from fewfit.api.errors import RequestError
-from fewfit.api.uploads import Part, receive_parts
+from fewfit.api.uploads import format_of, receive_parts
 from fewfit.errors import InputError
 from fewfit.service.errors import LimitError
+from fewfit.web.errors import RequestError
+from fewfit.web.multipart import Part
 
 BOUNDARY = "----boundary"
 CSV = b"text,label\nmy card,billing\n"
@@ -92,15 +93,15 @@ def test_a_form_that_is_cut_off_is_an_input_error(end: int, cuts: list[int]) -> 
 
 def test_a_filename_gives_the_format_and_loses_its_folders() -> None:
     (part,) = receive(form(("data", CSV), filename="C:\\\\data\\\\Train.CSV"))
-    assert (part.filename, part.format) == ("Train.CSV", "csv")
+    assert (part.filename, format_of(part)) == ("Train.CSV", "csv")
     (part,) = receive(form(("data", CSV)))
-    assert (part.filename, part.format) == (None, None)
+    assert (part.filename, format_of(part)) == (None, None)
 
 
 def test_a_filename_may_be_no_utf_8() -> None:
     body = form(("data", CSV), filename="NAME.csv").replace(b"NAME", b"\xff\xfe")
     (part,) = receive(body)
-    assert part.format == "csv"
+    assert format_of(part) == "csv"
 
 
 @pytest.mark.parametrize("content", [b"[object Object]", b"[object Object]\r\n"])

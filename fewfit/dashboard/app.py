@@ -1,0 +1,25 @@
+"""The dashboard as an application: its pages, its styles and scripts, and its errors."""
+
+from fastapi import FastAPI
+
+from fewfit.dashboard import static_files
+from fewfit.dashboard.context import Context
+from fewfit.dashboard.errors import handle_errors
+from fewfit.dashboard.routes import home, sign_in
+from fewfit.dashboard.templating import Templates
+from fewfit.service.interface import ServiceLike
+from fewfit.settings import Settings
+
+# Each module of routes holds the pages of one noun.
+_NOUNS = (sign_in, home)
+
+
+def create_dashboard(service: ServiceLike, settings: Settings) -> FastAPI:
+    """The pages over a service; `fewfit.api.app.create_app` puts the request's id, limits and logs around them."""
+    app = FastAPI(title="fewfit dashboard", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.state.context = Context(service, settings, Templates())
+    handle_errors(app)
+    app.include_router(static_files.router)
+    for noun in _NOUNS:
+        app.include_router(noun.router)
+    return app

@@ -1,0 +1,78 @@
+"""Every error as a page, with what to do next and the request's id."""
+
+import logging
+import math
+from http import HTTPStatus
+from urllib.parse import quote
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+from starlette.exceptions import HTTPException
+
+from fewfit.dashboard.pages import show, wants_json
+from fewfit.errors import FewfitError
+from fewfit.service.errors import UnauthorizedError
+from fewfit.web.errors import status_of
+
+logger = logging.getLogger(__name__)
+
+
+def handle_errors(app: FastAPI) -> None:
+    """Makes the app answer every error with a page, or with JSON where that is asked for."""
+    app.add_exception_handler(FewfitError, _ours)
+    app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(HTTPException, _routing)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def error_page(request: Request, status: int, message: str) -> Response:
+    """An error as a page, or in the one JSON shape that all have."""
+    request_id = str(request.scope.get("fewfit.request_id", ""))
+    if wants_json(request):
+        return JSONResponse({"message": message, "id": request_id}, status)
+    title = HTTPStatus(status).phrase if status in set(HTTPStatus) else "Error"
+    view = {"title": title, "status": status, "message": message, "request_id": request_id}
+    return show(request, "error.html", view, status=status)
+
+
+async def _ours(request: Request, error: Exception) -> Response:
+    assert isinstance(error, FewfitError)
+    status = status_of(error)
+    if isinstance(error, UnauthorizedError) and not wants_json(request):
+        here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        following = f"?next={quote(here, safe='')}" if request.method == "GET" and here != "/" else ""
+        return RedirectResponse(f"/sign-in{following}", 303, headers={"Cache-Control": "no-store"})
+    if status >= 500:
+        logger.error(
+            "%s: %s", type(error).__name__, error, extra={"request_id": request.scope.get("fewfit.request_id")}
+        )
+    answer = error_page(request, status, str(error))
+    if status == 429:
+        answer.headers["Retry-After"] = str(max(1, math.ceil(getattr(error, "retry_after_s", 1.0))))
+    return answer
+
+
+async def _malformed(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    problem = error.errors()[0]
+    where = ".".join(str(part) for part in problem["loc"][1:])
+    return error_page(request, 400, f"{where}: {problem['msg']}, got {str(problem.get('input'))[:60]!r}.")
+
+
+async def _routing(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if isinstance(error.__cause__, FewfitError):
+        return await _ours(request, error.__cause__)
+    message = str(error.detail)
+    if error.status_code == 404:
+        message = f"There is no page {request.url.path}."
+    elif error.status_code == 405:
+        message = f"{request.url.path} does not take {request.method}."
+    return error_page(request, error.status_code, message)
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    request_id = str(request.scope.get("fewfit.request_id", ""))
+    logger.error("unexpected error", exc_info=error, extra={"request_id": request_id})
+    return error_page(request, 500, f"Something went wrong inside fewfit. The server's log has it under {request_id}.")

@@ -1,0 +1,129 @@
+// What every page has: the menu on a phone, copy buttons, language tabs, typed confirmations, live regions.
+"use strict";
+
+const menu = document.querySelector(".menu-button");
+if (menu) {
+  const places = document.getElementById("places");
+  menu.hidden = false;
+  document.documentElement.classList.add("folds");
+  const fold = (open) => {
+    menu.setAttribute("aria-expanded", String(open));
+    places.classList.toggle("open", open);
+  };
+  menu.addEventListener("click", () => fold(menu.getAttribute("aria-expanded") !== "true"));
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && menu.getAttribute("aria-expanded") === "true") {
+      fold(false);
+      menu.focus();
+    }
+  });
+}
+
+/** Makes the enhancements inside a part of the page; again for what a live region brings. */
+function enhance(root) {
+  for (const button of root.querySelectorAll("[data-copy]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => copy(button));
+  }
+  for (const group of root.querySelectorAll("[data-tabs]")) tabs(group);
+  for (const field of root.querySelectorAll("[data-confirm]")) {
+    const button = field.form.querySelector("button");
+    const check = () => { button.disabled = field.value !== field.dataset.confirm; };
+    field.addEventListener("input", check);
+    check();
+  }
+  for (const field of root.querySelectorAll("[data-submits]")) {
+    field.addEventListener("change", () => field.form.requestSubmit());
+  }
+  for (const one of root.querySelectorAll("[data-no-script]")) one.hidden = true;
+}
+
+async function copy(button) {
+  const code = button.closest(".snippet").querySelector("code");
+  const before = button.textContent;
+  try {
+    await navigator.clipboard.writeText(code.textContent);
+    button.textContent = "Copied";
+  } catch {
+    getSelection().selectAllChildren(code);
+    button.textContent = "Selected, copy with the keyboard";
+  }
+  setTimeout(() => { button.textContent = before; }, 2000);
+}
+
+/** Sections that were under each other become tabs; which one is open is remembered. */
+function tabs(group) {
+  const sections = [...group.querySelectorAll(":scope > [data-tab]")];
+  if (sections.length < 2) return;
+  const list = document.createElement("div");
+  list.className = "tabs";
+  list.setAttribute("role", "tablist");
+  const kind = group.dataset.tabs;
+  const choose = (name, focus) => {
+    for (const [place, section] of sections.entries()) {
+      const chosen = section.dataset.tab === name;
+      section.hidden = !chosen;
+      const tab = list.children[place];
+      tab.setAttribute("aria-selected", String(chosen));
+      tab.tabIndex = chosen ? 0 : -1;
+      if (chosen && focus) tab.focus();
+    }
+    try { localStorage.setItem(`fewfit-${kind}`, name); } catch { /* private windows have no memory */ }
+  };
+  for (const [place, section] of sections.entries()) {
+    const name = section.dataset.tab;
+    const tab = document.createElement("button");
+    tab.type = "button";
+    tab.textContent = name;
+    tab.setAttribute("role", "tab");
+    section.id ||= `tab-${kind}-${place}-${Math.random().toString(36).slice(2, 8)}`;
+    tab.setAttribute("aria-controls", section.id);
+    section.setAttribute("role", "tabpanel");
+    section.setAttribute("aria-label", name);
+    section.classList.add("tabbed");
+    tab.addEventListener("click", () => choose(name, false));
+    tab.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (!step) return;
+      event.preventDefault();
+      choose(sections[(place + step + sections.length) % sections.length].dataset.tab, true);
+    });
+    list.append(tab);
+  }
+  group.prepend(list);
+  let first = sections[0].dataset.tab;
+  try { first = localStorage.getItem(`fewfit-${kind}`) || first; } catch { /* as above */ }
+  choose(sections.some((section) => section.dataset.tab === first) ? first : sections[0].dataset.tab, false);
+}
+
+/** A region that is fetched again every `data-live` milliseconds, until the server sends it without. */
+async function live(region) {
+  while (region.dataset.live) {
+    await new Promise((go) => setTimeout(go, Number(region.dataset.live)));
+    if (document.hidden) continue;
+    let page;
+    try {
+      const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+      if (answer.redirected) { location.assign(answer.url); return; }
+      if (!answer.ok) continue;
+      page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    } catch {
+      continue; // the server restarts, or the network is away: try again
+    }
+    const fresh = page.getElementById(region.id);
+    if (!fresh) { location.reload(); return; }
+    if (region.innerHTML === fresh.innerHTML && region.dataset.live === fresh.dataset.live) continue;
+    const open = [...region.querySelectorAll("details")].map((one) => one.open);
+    const held = region.contains(document.activeElement) ? document.activeElement.id : "";
+    region.replaceChildren(...fresh.childNodes);
+    [...region.querySelectorAll("details")].forEach((one, place) => { one.open = Boolean(open[place]); });
+    if (held) document.getElementById(held)?.focus();
+    if (fresh.dataset.live) region.dataset.live = fresh.dataset.live;
+    else delete region.dataset.live;
+    document.title = page.title;
+    enhance(region);
+  }
+}
+
+enhance(document);
+document.querySelectorAll("[data-live]").forEach(live);
