@@ -76,6 +76,11 @@ class Settings:
     eval_fraction: float = _setting(
         0.2, "Share of the examples held out for evaluation where no evaluation file is given.", at_least=0.01
     )
+    min_holdout_examples: int = _setting(
+        250,
+        "From how many examples on that share is held out; with fewer all are trained on and cross-validated.",
+        at_least=0,
+    )
     max_dataset_bytes: int = _setting(3 * _GIB // 2, "Largest upload of one dataset, in bytes.", at_least=1)
     max_organization_bytes: int = _setting(10 * _GIB, "Most that an organisation's datasets may take.", at_least=1)
     retention_days: float = _setting(0.0, "Datasets are deleted after this many days; 0: never.", at_least=0)

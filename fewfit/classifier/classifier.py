@@ -23,7 +23,7 @@ from fewfit.serving.served import ModelLoader
 
 if TYPE_CHECKING:
     from fewfit.encoders.encoder import Encoder
-    from fewfit.training import Effort, EventSink, TrainingSettings
+    from fewfit.training import Effort, EventSink, Insight, TrainingSettings
     from fewfit.training.evaluation import Evaluation
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class Classifier(Estimator):
 
     _parameters = ("base", "effort", "seed", "max_length", "clean", "device", "settings")
     _settings: "TrainingSettings | dict[str, Any] | None"
-    _fitted_state = ("_artifact", "_indicator", "_probe_texts", "_with_torch")
+    _fitted_state = ("_artifact", "_indicator", "_probe_texts", "_with_torch", "_insight")
 
     def __init__(
         self,
@@ -156,6 +156,7 @@ class Classifier(Estimator):
         self._with_torch = True
         self._probe_texts = read[:_MOST_PROBE_TEXTS]
         self._indicator = columns is not None
+        self._insight = trained.insight
         return self
 
     # Answering ----------------------------------------------------------------------------------
@@ -202,12 +203,12 @@ class Classifier(Estimator):
                 "Give the labels in the form that the model was trained with."
             )
         confidences = artifact.decision.probabilities(self._embed(rows, self._runtime()))
-        metrics = training.score(targets, confidences, artifact.decision.matrix(confidences))
         frozen = None
         if compare and (runtime := self._frozen_runtime()) is not None:
             before = artifact.frozen.probabilities(self._embed(rows, runtime))
             frozen = training.score(targets, before, artifact.frozen.matrix(before))
-        report: Evaluation = training.Evaluation(metrics, frozen)
+        given = artifact.decision.matrix(confidences)
+        report: Evaluation = training.evaluate_answers(targets, confidences, given, rows, frozen=frozen)
         return report
 
     def score(self, texts: Iterable[str], labels: Labels) -> float:
@@ -234,6 +235,17 @@ class Classifier(Estimator):
     def decision_(self) -> Decision:
         """What makes answers of confidences: head, calibration, thresholds."""
         return self._fitted().decision
+
+    @property
+    def insight_(self) -> "Insight":
+        """What training showed beside the model: cross-validation, likely label errors, the learning curve.
+
+        It is there after `fit` and not kept when saving. Raises NotFittedError for a model that was loaded.
+        """
+        self._fitted()
+        if not hasattr(self, "_insight"):
+            raise NotFittedError("Only a classifier that was fitted here has an insight; a loaded one has none.")
+        return self._insight
 
     # Keeping ------------------------------------------------------------------------------------
 

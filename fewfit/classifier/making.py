@@ -49,7 +49,7 @@ def make_artifact(
         tuned=trained.tuned,
         created_at=now(),
         fewfit_version=__version__,
-        metrics={"out_of_fold": trained.out_of_fold} if trained.out_of_fold else {},
+        metrics=_held_out_metrics(trained),
         training={
             **training,
             "steps": trained.steps,
@@ -67,6 +67,14 @@ def make_artifact(
         tail={name: tensor.detach().cpu().numpy() for name, tensor in trained.tail.state_dict().items()},
         tokenizer=encoder.tokenizer.to_json(),
     )
+
+
+def _held_out_metrics(trained: "TrainedModel") -> dict[str, Any]:
+    """The figures that training itself found, as the manifest keeps them: no text is in them."""
+    evaluation = trained.insight.cross_validation
+    if evaluation is None:
+        return {}
+    return {"out_of_fold": trained.out_of_fold, "cross_validation": evaluation.to_dict(texts=False)}
 
 
 def now() -> str:

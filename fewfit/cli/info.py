@@ -1,8 +1,9 @@
 """`fewfit info`: what a saved model is."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -12,7 +13,7 @@ from fewfit.artifact import Manifest, read_manifest
 from fewfit.cli.app import app
 from fewfit.cli.console import show, show_json
 from fewfit.cli.options import Json
-from fewfit.cli.results import metrics_table, out_of_fold
+from fewfit.cli.results import cross_validation_title, metrics_table
 from fewfit.data.report import listed
 
 
@@ -33,9 +34,14 @@ def info(
     evaluation = manifest.metrics.get("evaluation")
     if evaluation:
         title = f"On {evaluation['n_texts']} texts not trained on"
-        show(metrics_table(title, manifest.kind, evaluation["metrics"], evaluation["frozen"]))
-    elif figures := out_of_fold(manifest.metrics):
-        show(metrics_table("On parts of the data held out in turn", manifest.kind, *figures))
+        show(_figures(title, manifest, evaluation))
+    elif evaluation := manifest.metrics.get("cross_validation"):
+        show(_figures(cross_validation_title(evaluation), manifest, evaluation))
+
+
+def _figures(title: str, manifest: Manifest, evaluation: Mapping[str, Any]) -> Table:
+    figures, intervals = evaluation["metrics"], evaluation.get("intervals")
+    return metrics_table(title, manifest.kind, figures, evaluation["frozen"], intervals)
 
 
 def _about(model: Path, manifest: Manifest) -> Table:

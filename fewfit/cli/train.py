@@ -26,7 +26,7 @@ from fewfit.cli.options import (
     SkipMalformed,
     TextColumn,
 )
-from fewfit.cli.results import evaluation_tables, metrics_table, out_of_fold
+from fewfit.cli.results import cross_validation_title, evaluation_tables
 from fewfit.data import (
     Dataset,
     Report,
@@ -120,7 +120,7 @@ def train(
     scores = None
     if evaluation is not None and len(evaluation):
         scores = classifier.evaluate(evaluation.texts, evaluation.targets)
-        classifier.manifest_.metrics["evaluation"] = scores.to_dict()
+        classifier.manifest_.metrics["evaluation"] = scores.to_dict(texts=False)
     classifier.save(output)
 
     if not quiet:
@@ -135,8 +135,11 @@ def train(
     if scores is not None:
         for table in evaluation_tables(f"On {scores.n_texts} texts not trained on", dataset.kind, scores):
             show(table)
-    elif figures := out_of_fold(classifier.manifest_.metrics):
-        show(metrics_table("On parts of the data held out in turn", dataset.kind, *figures))
+    elif (checked := classifier.insight_.cross_validation) is not None:
+        for table in evaluation_tables(cross_validation_title(checked.to_dict()), dataset.kind, checked):
+            show(table)
+        if not quiet:
+            say(f"The model itself was trained on all {len(dataset):,} texts.", style="dim")
     elif not quiet:
         say("Not evaluated: --effort quick holds nothing out. Give --eval FILE or --holdout 0.2.")
 

@@ -3,6 +3,7 @@
 import shutil
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,6 +17,7 @@ from fewfit.service.database import Database
 from fewfit.service.errors import LostLeaseError
 from fewfit.service.failpoints import fail_point
 from fewfit.service.files import FileStore
+from fewfit.service.holdout import least_held_out
 from fewfit.service.hyperparameters import training_settings
 from fewfit.service.jobs import Lease
 from fewfit.service.model_rows import add_event, promote_version, version_owner
@@ -29,6 +31,7 @@ from fewfit.settings import Settings
 
 if TYPE_CHECKING:
     from fewfit.training import Effort, Evaluation, Event
+    from fewfit.training.evaluation import EvaluatedOn
 
 _SEED = 0
 # Progress is written this often; a step of a small model takes milliseconds.
@@ -62,15 +65,18 @@ class TrainingJob:
             )
             parts = files_of(session, lease.owner)
         fail_point("train.started")
-        train, held_out = self._data(parts, cast(Kind, row.kind))
+        train, held_out, evaluated_on = self._data(parts, cast(Kind, row.kind))
         fail_point("train.read")
         classifier, warnings = self._fit(row, version, train, lease, cancel)
         fail_point("train.fitted")
-        evaluation = classifier.evaluate(held_out.texts, held_out.targets) if len(held_out) else None
+        if held_out is None:
+            evaluation = classifier.insight_.cross_validation
+        else:
+            evaluation = classifier.evaluate(held_out.texts, held_out.targets)
+            evaluation = replace(evaluation, evaluated_on=evaluated_on)
         report = {}
         if evaluation is not None:
-            confidences = classifier.predict_proba(held_out.texts)
-            report = quality_report(evaluation.to_dict(), confidences, classifier.decision_, held_out)
+            report = quality_report(evaluation, classifier.decision_)
         stored = self._store(classifier, row)
         fail_point("train.stored")
         with lease.writing() as session:
@@ -102,15 +108,22 @@ class TrainingJob:
         version.updated_at = version.completed_at = utc_now()
         add_event(session, version.model_id, version.number, "failed")
 
-    def _data(self, files: dict[str, StoredFile], kind: Kind) -> tuple[Dataset, Dataset]:
-        """The training part and what it is measured on: the evaluation part, else a part held out."""
+    def _data(self, files: dict[str, StoredFile], kind: Kind) -> tuple[Dataset, Dataset | None, "EvaluatedOn"]:
+        """What is trained on and what it is measured on: the evaluation part, a part held out, or None.
+
+        None means cross-validation on the training part.
+        """
         parts = {}
         for name, file in files.items():
             with self._files.open(file.sha256) as stream:
                 parts[name] = read_part(stream, kind)
+        train = parts["train"]
         if "eval" in parts:
-            return parts["train"], parts["eval"]
-        return stratified_split(parts["train"], eval_fraction=self._settings.eval_fraction, seed=_SEED)
+            return train, parts["eval"], "eval"
+        if len(train) < least_held_out(self._settings):
+            return train, None, "cross_validation"
+        train, held_out = stratified_split(train, eval_fraction=self._settings.eval_fraction, seed=_SEED)
+        return train, held_out if len(held_out) else None, "held_out"
 
     def _fit(
         self, row: ModelRow, version: VersionRow, train: Dataset, lease: Lease, cancel: threading.Event

@@ -49,6 +49,7 @@ class Rules:
     min_examples_per_label: int
     min_eval_examples: int
     eval_fraction: float
+    min_holdout_examples: int
 
 
 @dataclass(frozen=True)
@@ -117,12 +118,22 @@ def validate_files(
         report = report.merge(found)
     evaluation = None
     if eval_data is None:
-        notes.append(f"No evaluation file was given: {rules.eval_fraction:.0%} of the rows will be held out.")
+        notes.append(_without_evaluation_file(rules, len(train)))
     else:
         evaluation, eval_report = _read_evaluation(eval_data, rules, train)
         report = report.merge(_in_evaluation_file(eval_report))
     n_tokens = _total_tokens(train.texts, count_tokens) if count_tokens is not None and report.ok else None
     return Validated(train, evaluation, report, tuple(notes), n_tokens)
+
+
+def _without_evaluation_file(rules: Rules, n_rows: int) -> str:
+    if n_rows >= rules.min_holdout_examples:
+        return f"No evaluation file was given: {rules.eval_fraction:.0%} of the rows will be held out."
+    return (
+        f"No evaluation file was given: every row will be trained on, and the figures come from cross-validation, "
+        f"which holds out each row in turn. From {rules.min_holdout_examples:,} rows on, {rules.eval_fraction:.0%} "
+        "are held out instead."
+    )
 
 
 def _read(source: Source, rules: Rules) -> tuple[Dataset, Report]:

@@ -12,6 +12,7 @@ from fewfit.service.database import Database
 from fewfit.service.datasets import dataset_owner, schema_json
 from fewfit.service.failpoints import fail_point
 from fewfit.service.files import FileStore
+from fewfit.service.holdout import least_held_out
 from fewfit.service.jobs import Lease
 from fewfit.service.parts import write_part
 from fewfit.service.records import DATASET_TYPES, DatasetOptions, DatasetType, StoredFile
@@ -71,6 +72,7 @@ class ValidationJob:
             min_examples_per_label=settings.min_examples_per_label,
             min_eval_examples=settings.min_eval_examples,
             eval_fraction=settings.eval_fraction,
+            min_holdout_examples=least_held_out(settings),
         )
         # Weights are not fetched just to count tokens.
         tokenizer = self._bases.local_tokenizer(self._bases.resolve(""))

@@ -3,8 +3,9 @@
 Needs the training extra (`pip install "fewfit[train]"`). Knows nothing of files, HTTP or databases.
 """
 
-from fewfit.training.evaluation import Evaluation
+from fewfit.training.evaluation import Evaluation, evaluate_answers
 from fewfit.training.events import Event, EventSink, Progress
+from fewfit.training.insight import Insight
 from fewfit.training.metrics import Metrics, score
 from fewfit.training.settings import Effort, TrainingSettings
 from fewfit.training.targets import Targets
@@ -15,11 +16,13 @@ __all__ = [
     "Evaluation",
     "Event",
     "EventSink",
+    "Insight",
     "Metrics",
     "Progress",
     "Targets",
     "TrainedModel",
     "TrainingSettings",
+    "evaluate_answers",
     "score",
     "train",
 ]

@@ -11,6 +11,7 @@ from sklearn.metrics import (
     precision_recall_fscore_support,
 )
 
+from fewfit.training.reliability import calibration_error
 from fewfit.training.targets import Targets
 
 
@@ -31,8 +32,11 @@ class Metrics:
 
     `accuracy` is the share of right answers; in multilabel tasks the Hamming score (the mean over labels
     of right yes/no answers), with `subset_accuracy` for rows right in every label. `loss` is the mean
-    log-loss in nats (multilabel: averaged over labels too). Macro means are plain means over labels;
-    0 stands where a denominator is 0. `empty_share` is the share of texts that carry a label but got none.
+    log-loss in nats (multilabel: averaged over labels too). `brier` is the Brier score from 0 to 1: half the
+    squared distance of the confidences from the truth (multilabel: the squared distance, averaged over labels).
+    `calibration_error` is the expected calibration error in 10 bins of equal width, of the confidence of the
+    answer (multilabel: of every label's). Macro means are plain means over labels; 0 stands where a denominator
+    is 0. `empty_share` is the share of texts that carry a label but got none.
     """
 
     n_texts: int
@@ -43,6 +47,8 @@ class Metrics:
     micro_f1: float
     subset_accuracy: float
     loss: float
+    brier: float
+    calibration_error: float
     empty_share: float
     per_label: list[LabelMetrics] = field(default_factory=list)
 
@@ -65,9 +71,11 @@ def score(targets: Targets, confidences: np.ndarray, given: np.ndarray) -> Metri
     if single:
         accuracy = float(accuracy_score(targets.index, given.argmax(axis=1)))
         loss = float(-np.log(clipped[np.arange(len(truth)), targets.index]).mean())
+        brier = float(((confidences - truth) ** 2).sum(axis=1).mean() / 2)
     else:
         accuracy = 1.0 - float(hamming_loss(truth, given))
         loss = float(np.mean([log_loss(t, c, labels=[False, True]) for t, c in zip(truth.T, clipped.T, strict=True)]))
+        brier = float(((confidences - truth) ** 2).mean())
     due = truth.any(axis=1)
     return Metrics(
         n_texts=len(truth),
@@ -78,6 +86,8 @@ def score(targets: Targets, confidences: np.ndarray, given: np.ndarray) -> Metri
         micro_f1=float(f1_score(truth, given, average="micro", zero_division=0.0)),
         subset_accuracy=float(accuracy_score(truth, given)),
         loss=loss,
+        brier=brier,
+        calibration_error=calibration_error(targets, confidences, given),
         empty_share=float((due & ~given.any(axis=1)).sum() / max(1, due.sum())),
         per_label=[
             LabelMetrics(label, float(p), float(r), float(f), int(n))

@@ -186,6 +186,27 @@ def test_evaluate_reports_the_gain_over_the_frozen_base(fitted: Classifier) -> N
     assert [label.label for label in report.per_label] == ["card", "film", "parcel"]
     assert [label.support for label in report.per_label] == [6, 6, 6]
     assert report.to_dict()["metrics"]["macro_f1"] == report.macro_f1
+    assert report.intervals.keys() == report.metrics.numbers().keys()
+    assert json.loads(json.dumps(report.to_dict()))["evaluated_on"] == "eval"
+
+
+def test_fit_leaves_a_cross_validation_of_every_training_text(toy_base: Path) -> None:
+    texts, labels = _texts(4)
+    classifier = Classifier(base=toy_base, settings=CHECKED).fit(texts, labels)
+    report = classifier.insight_.cross_validation
+    assert report is not None
+    assert (report.evaluated_on, report.n_texts) == ("cross_validation", len(texts))
+    assert report.n_trained is not None
+    assert report.n_trained < len(texts)
+    kept = classifier.manifest_.metrics["cross_validation"]
+    assert kept["metrics"] == report.metrics.numbers()
+    assert kept["mistakes"] == []  # no text of the user's goes into the model
+
+
+def test_a_loaded_model_has_no_insight(fitted: Classifier, tmp_path: Path) -> None:
+    fitted.save(tmp_path / "model")
+    with pytest.raises(NotFittedError, match="loaded"):
+        _ = Classifier.load(tmp_path / "model").insight_
 
 
 @pytest.mark.parametrize(

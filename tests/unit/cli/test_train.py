@@ -14,7 +14,9 @@ def test_a_model_is_trained_saved_and_reported_on(run: Run, tickets: Path, toy_b
 
     assert ran.exit_code == 0
     assert "48 examples, one label a text; 3 labels (card, film, parcel)" in ran.stderr
-    assert "held out in turn" in ran.stdout
+    assert "Cross-validation: 48 texts, each answered by a model trained on at most 24 others" in ran.stdout
+    assert "95 % interval" in ran.stdout
+    assert "trained on all 48 texts" in ran.stderr
     assert "frozen base" in ran.stdout
     assert "fewfit classify" in ran.stderr
     assert Classifier.load(tmp_path / "model").classes_.tolist() == ["card", "film", "parcel"]

@@ -58,6 +58,28 @@ def test_the_report_is_on_the_evaluation_file_and_has_what_the_dashboard_shows(s
     assert version.size_bytes > 0
 
 
+def test_few_rows_are_all_trained_on_and_cross_validated(open_shop: OpenShop) -> None:
+    shop = open_shop(effort="balanced")
+    model = shop.model(jsonl(single_rows(12)))
+    assert model.status == "ready", model.error
+    report = shop.service.models.report(shop.admin, model.id)
+    assert report["evaluated_on"] == "cross_validation"
+    assert report["n_texts"] == 36
+    assert report["n_trained"] == 18
+    assert report["intervals"]
+    steps = shop.service.models.step_metrics(shop.admin, model.id)
+    assert steps.items[-1].step_number == 0
+    assert set(steps.items[0].metrics) >= CONTRACT_METRICS
+
+
+def test_many_rows_have_a_part_held_out(open_shop: OpenShop) -> None:
+    shop = open_shop(effort="balanced", min_holdout_examples=36)
+    model = shop.model(jsonl(single_rows(12)))
+    report = shop.service.models.report(shop.admin, model.id)
+    assert report["evaluated_on"] == "held_out"
+    assert report["n_texts"] == 6
+
+
 def test_a_multilabel_model_follows_its_dataset(shop: Shop) -> None:
     model = shop.model(jsonl(multi_rows(60)), kind=MULTI)
     assert model.kind == "multi"

@@ -20,6 +20,7 @@ def _validate(
         min_examples_per_label=5,
         min_eval_examples=24,
         eval_fraction=0.2,
+        min_holdout_examples=250,
     )
     held_out = None if evaluation is None else Source(io.BytesIO(evaluation), filename)
     return validate_files(Source(io.BytesIO(content), filename), held_out, rules)
@@ -167,3 +168,11 @@ def test_whatever_bytes_arrive_end_as_a_dataset_or_with_a_reason(
         return  # its message is what the dataset's record shows
     assert found.error or len(found.train) >= 32
     assert (found.error is None) == found.report.ok
+
+
+def test_what_happens_without_an_evaluation_file_is_said() -> None:
+    few = " ".join(_validate(jsonl(single_rows(20))).warnings)
+    assert "every row will be trained on" in few
+    assert "From 250 rows on, 20% are held out" in few
+    many = " ".join(_validate(jsonl(single_rows(84))).warnings)
+    assert "20% of the rows will be held out" in many

@@ -1,0 +1,84 @@
+"""Figures without a file to evaluate on: every training text answered by a model that had not seen it."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from fewfit.decision import Decision, Head
+from fewfit.training.calibration import fit_calibration
+from fewfit.training.evaluation import Evaluation, evaluate_answers
+from fewfit.training.metrics import score
+from fewfit.training.targets import Targets
+from fewfit.training.thresholds import fit_thresholds
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """Logits (n_texts, n_labels) of texts by models that were trained without their fold.
+
+    `tuned` come from tuned tails, `frozen` from heads on the base as it is; `folds` are the positions of the
+    texts that were held out together.
+    """
+
+    folds: list[np.ndarray]
+    tuned: np.ndarray
+    frozen: np.ndarray
+
+    @property
+    def n_trained(self) -> int:
+        """On how many texts the models were trained, at the most."""
+        return len(self.tuned) - min(len(fold) for fold in self.folds)
+
+
+def cross_validated(out_of_fold: OutOfFold, targets: Targets, texts: Sequence[str], *, tuned: bool) -> Evaluation:
+    """What a model of these settings is worth on texts that it has not seen, from the texts it is trained on.
+
+    `tuned` says whether the model is the tuned one. Each text's answer comes from a model trained on the other
+    folds, with calibration and thresholds fitted on the other folds' logits, so nothing has seen it. Those models
+    had fewer texts than the one that is kept, which is therefore likely to be a little better.
+    """
+    confidences, given = cross_fitted(out_of_fold.tuned if tuned else out_of_fold.frozen, targets, out_of_fold.folds)
+    frozen = score(targets, *cross_fitted(out_of_fold.frozen, targets, out_of_fold.folds))
+    return evaluate_answers(
+        targets,
+        confidences,
+        given,
+        texts,
+        frozen=frozen,
+        evaluated_on="cross_validation",
+        n_trained=out_of_fold.n_trained,
+        widened=_widened(len(out_of_fold.folds)),
+    )
+
+
+def _widened(n_folds: int) -> float:
+    """How much wider an interval is than that of as many texts beside the training data.
+
+    Models that share training texts err together, and each had fewer texts than the model that is kept. As wide as
+    if there were only as many texts as each was trained on; Nadeau and Bengio's correction ("Inference for the
+    generalization error", 2003) is wider still. Measured, see docs/evaluation.md.
+    """
+    return math.sqrt(n_folds / (n_folds - 1))
+
+
+def cross_fitted(logits: np.ndarray, targets: Targets, folds: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Confidences and the labels given, (n_texts, n_labels) each, decided on each fold by what the others showed."""
+    confidences = np.empty(logits.shape)
+    given = np.empty(logits.shape, dtype=bool)
+    everything = np.arange(len(logits))
+    for fold in folds:
+        others = np.setdiff1d(everything, fold)
+        decision = _decision(logits[others], targets.take(others))
+        confidences[fold] = decision.confidences(logits[fold])
+        given[fold] = decision.matrix(confidences[fold])
+    return confidences, given
+
+
+def _decision(logits: np.ndarray, targets: Targets) -> Decision:
+    no_head = Head(np.zeros((targets.n_labels, 0)), np.zeros(targets.n_labels))
+    decision = Decision(targets.kind, targets.labels, no_head, fit_calibration(logits, targets))
+    if targets.kind == "single":
+        return decision
+    return replace(decision, thresholds=fit_thresholds(decision.confidences(logits), targets))
