@@ -245,7 +245,8 @@ class Classifier(Estimator):
         self._fitted()
         if not hasattr(self, "_insight"):
             raise NotFittedError("Only a classifier that was fitted here has an insight; a loaded one has none.")
-        return self._insight
+        insight: Insight = self._insight
+        return insight
 
     # Keeping ------------------------------------------------------------------------------------
 
