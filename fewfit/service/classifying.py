@@ -22,6 +22,7 @@ from fewfit.service.records import (
     Truncate,
 )
 from fewfit.service.registry import Registry
+from fewfit.service.usage import Stopwatch, Usage
 from fewfit.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -34,13 +35,20 @@ class Classifying:
     """Answers to texts."""
 
     def __init__(
-        self, models: Models, registry: Registry, loader: ModelLoader, bases: Bases, settings: Settings
+        self,
+        models: Models,
+        registry: Registry,
+        loader: ModelLoader,
+        bases: Bases,
+        settings: Settings,
+        usage: Usage,
     ) -> None:
         self._models = models
         self._registry = registry
         self._loader = loader
         self._bases = bases
         self._settings = settings
+        self._usage = usage
         self._used_s: dict[str, float] = {}
         self._example_sets = ExampleSets(settings.cached_example_sets)
 
@@ -61,9 +69,10 @@ class Classifying:
         self._check_inputs(inputs)
         _check_truncate(truncate)
         version = self._models.ready_version(caller.organization_id, model)
-        loaded = self._registry.get(version)
-        decision = loaded.decision.with_thresholds(thresholds)
-        confidences = decision.probabilities(loaded.embed(inputs, truncate))
+        with Stopwatch(self._usage, caller.organization_id, version.model_id, len(inputs)):
+            loaded = self._registry.get(version)
+            decision = loaded.decision.with_thresholds(thresholds)
+            confidences = decision.probabilities(loaded.embed(inputs, truncate))
         self._note_use(version.model_id)
         return _classification(inputs, confidences, decision)
 
@@ -86,11 +95,12 @@ class Classifying:
         self._check_examples(examples)
         base = self._bases.resolve(base_name)
         key = _examples_key(base, examples)
-        decision = self._example_sets.get(key)
-        if decision is None:
-            decision = self._fit(base, examples)
-            self._example_sets.put(key, decision)
-        confidences = decision.probabilities(self._loader.embed(base, inputs, truncate))
+        with Stopwatch(self._usage, caller.organization_id, "", len(inputs)):
+            decision = self._example_sets.get(key)
+            if decision is None:
+                decision = self._fit(base, examples)
+                self._example_sets.put(key, decision)
+            confidences = decision.probabilities(self._loader.embed(base, inputs, truncate))
         return _classification(inputs, confidences, decision)
 
     def forget(self, model_id: str) -> None:

@@ -19,6 +19,11 @@ def version_owner(row: ModelRow, number: int) -> Owner:
     return Owner("version", f"{row.id}:{number}", row.organization_id)
 
 
+def answers_owner(row: ModelRow, number: int) -> Owner:
+    """A version as an owner of its answers to the texts it was measured on, which are no part of the artifact."""
+    return Owner("answers", f"{row.id}:{number}", row.organization_id)
+
+
 def find_model(session: Session, organization_id: str, model_id: str, *, lock: bool = False) -> ModelRow:
     """A model of an organisation. Raises NotFoundError."""
     key = model_uuid(model_id)
@@ -84,6 +89,8 @@ def model_record(row: ModelRow, versions: Sequence[VersionRow]) -> Model:
         error=current.error,
         labels=tuple(current.labels),
         promoted_version=row.promoted_version,
+        previous_version=row.previous_version,
+        review_since=row.review_since,
     )
 
 
@@ -104,4 +111,6 @@ def version_record(row: ModelRow, version: VersionRow) -> ModelVersion:
         metrics=version.metrics,
         base_metrics=version.base_metrics,
         size_bytes=version.size_bytes,
+        made_from=version.made_from,
+        note=version.note,
     )

@@ -18,6 +18,7 @@ from fewfit.service.hyperparameters import check_hyperparameters
 from fewfit.service.jobs import Jobs
 from fewfit.service.model_rows import (
     add_event,
+    answers_owner,
     current_version,
     find_model,
     model_record,
@@ -44,7 +45,16 @@ from fewfit.service.records import (
     TrainingProgress,
 )
 from fewfit.service.references import Owner, copy_references, release
-from fewfit.service.tables import DatasetRow, ModelEventRow, ModelRow, StepMetricsRow, VersionRow, utc_now
+from fewfit.service.tables import (
+    CorrectionRow,
+    DatasetRow,
+    ModelEventRow,
+    ModelRow,
+    ReviewRow,
+    StepMetricsRow,
+    VersionRow,
+    utc_now,
+)
 
 _LONGEST_NAME = 200
 
@@ -98,6 +108,8 @@ class Models:
             created_at=now,
             updated_at=now,
             last_used_at=None,
+            review_since=None,
+            review_by=None,
         )
         with self._database.writing() as session:
             dataset = _trainable(find_dataset(session, caller.organization_id, dataset_id))
@@ -188,7 +200,8 @@ class Models:
             self._jobs.cancel(session, row.id)
             for version in versions_of(session, row.id):
                 release(session, version_owner(row, version.number))
-            for table in (StepMetricsRow, ModelEventRow, VersionRow):
+                release(session, answers_owner(row, version.number))
+            for table in (ReviewRow, CorrectionRow, StepMetricsRow, ModelEventRow, VersionRow):
                 session.execute(delete(table).where(table.model_id == row.id))
             session.delete(row)
             self._jobs.enqueue(session, "clean_up", row.organization_id, row.id)
@@ -351,6 +364,8 @@ class Models:
             dataset_id=dataset.id,
             hyperparameters=_given(hyperparameters),
             promote=promote,
+            made_from=None,
+            note="",
             error=None,
             labels=[],
             warnings=[],

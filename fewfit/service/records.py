@@ -196,7 +196,10 @@ class Hyperparameters:
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """One training of a model. `metrics` are those on held-out texts, `base_metrics` of the untuned base."""
+    """One training of a model. `metrics` are those on held-out texts, `base_metrics` of the untuned base.
+
+    `made_from` is the version that this one is a copy of, with other thresholds; `note` is what a person wrote.
+    """
 
     model_id: str
     number: int
@@ -212,6 +215,8 @@ class ModelVersion:
     metrics: Mapping[str, float] = field(default_factory=dict)
     base_metrics: Mapping[str, float] = field(default_factory=dict)
     size_bytes: int = 0
+    made_from: int | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -219,7 +224,8 @@ class Model:
     """A fine-tuned model: a stable id whose promoted version answers.
 
     `status` is that of the promoted version, else of the newest one. `base_name` is what the user asked
-    for (may be empty), `base` what it stands on.
+    for (may be empty), `base` what it stands on. `previous_version` is what a roll-back brings back;
+    `review_since` is when it was allowed to keep production texts for review (None: it is not).
     """
 
     id: str
@@ -239,6 +245,8 @@ class Model:
     error: str | None = None
     labels: tuple[str, ...] = ()
     promoted_version: int | None = None
+    previous_version: int | None = None
+    review_since: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -382,3 +390,108 @@ class Counts:
     loaded_models: int
     workers: int
     details: Mapping[str, Any] = field(default_factory=dict)
+
+
+# Models in use ----------------------------------------------------------------------------------
+
+
+CorrectionSource = Literal["try", "mistake", "suspect", "review"]
+CorrectionState = Literal["waiting", "applied", "confirmed"]
+
+
+@dataclass(frozen=True)
+class Correction:
+    """A text with the labels that a person gave it. `given` are those that the model or the data had.
+
+    It waits until it joins a dataset ("waiting"), then it is "applied" in `dataset_id`; "confirmed" means that
+    the data were right.
+    """
+
+    id: str
+    model_id: str
+    text: str
+    labels: tuple[str, ...]
+    given: tuple[str, ...]
+    source: CorrectionSource
+    state: CorrectionState
+    created_by: str
+    created_at: datetime
+    dataset_id: str | None = None
+
+
+@dataclass(frozen=True)
+class ReviewText:
+    """A production text that waits to be labelled. `given` is the model's answer, `doubt` from 0 (sure) to 1."""
+
+    id: int
+    model_id: str
+    version: int
+    text: str
+    given: tuple[str, ...]
+    confidences: Mapping[str, float]
+    doubt: float
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class UsageHour:
+    """What a model answered in the hour that begins at `hour`; `model_id` is empty for classification by examples.
+
+    `latency` and `sizes` count requests by how long they took and by how many texts they had, in the buckets
+    `fewfit.service.usage.LATENCY_MS` and `SIZES`, one more for what is larger.
+    """
+
+    hour: datetime
+    model_id: str
+    requests: int
+    texts: int
+    failures: int
+    total_ms: float
+    slowest_ms: float
+    latency: tuple[int, ...]
+    sizes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A training example near a text: `similarity` is the cosine of their embeddings."""
+
+    text: str
+    labels: tuple[str, ...]
+    similarity: float
+
+
+@dataclass(frozen=True)
+class ChangedAnswer:
+    """A text to which two versions give different answers; `labels` are the right ones."""
+
+    text: str
+    labels: tuple[str, ...]
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+    @property
+    def verdict(self) -> Literal["better", "worse", "different"]:
+        """Which of the answers is right; "different" where neither is."""
+        right = set(self.labels)
+        if set(self.after) == right:
+            return "better"
+        return "worse" if set(self.before) == right else "different"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two versions side by side.
+
+    `changed` are answers to the `n_common` texts that neither was trained on and that both were measured on, and
+    the `*_common` figures are on those alone: the plain ones are each version's own, perhaps on other texts.
+    """
+
+    before: ModelVersion
+    after: ModelVersion
+    before_report: Mapping[str, Any]
+    after_report: Mapping[str, Any]
+    n_common: int
+    before_common: Mapping[str, float]
+    after_common: Mapping[str, float]
+    changed: tuple[ChangedAnswer, ...]

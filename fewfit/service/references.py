@@ -26,7 +26,7 @@ from fewfit.service.tables import FileReferenceRow, FileRow, utc_now
 
 logger = logging.getLogger(__name__)
 
-OwnerKind = Literal["upload", "dataset", "job", "version"]
+OwnerKind = Literal["upload", "dataset", "job", "version", "answers"]
 UPLOAD_LIFETIME = timedelta(hours=1)
 
 

@@ -36,6 +36,7 @@ from fewfit.service.registry import Registry
 from fewfit.service.sign_in import Sessions
 from fewfit.service.tables import ServerState, WorkerRow, utc_now
 from fewfit.service.tokenizing import Tokenizing
+from fewfit.service.usage import Usage
 from fewfit.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -75,7 +76,8 @@ class Service:
         self._registry = Registry(
             database, files, loader, cache_folder(settings), max_models=settings.max_loaded_models
         )
-        self._classifying = Classifying(self.models, self._registry, loader, self.bases, settings)
+        self.usage = Usage(database)
+        self._classifying = Classifying(self.models, self._registry, loader, self.bases, settings, self.usage)
         self._tokenizing = Tokenizing(self.models, self.bases)
 
     @classmethod
@@ -100,6 +102,7 @@ class Service:
     def close(self) -> None:
         """Lets go of everything."""
         self._loader.close()
+        self.usage.close()
         self.database.close()
 
     def first_key(self) -> str | None:

@@ -174,10 +174,13 @@ class ModelRow(Base):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     last_used_at: Mapped[datetime | None]
+    # Since when, and by whom, production texts may be kept for review; None: they may not.
+    review_since: Mapped[datetime | None]
+    review_by: Mapped[str | None] = mapped_column(String(64))
 
 
 class VersionRow(Base):
-    """One training of a model."""
+    """One training of a model, or a copy of one with other thresholds (`made_from` is the number of that one)."""
 
     __tablename__ = "versions"
 
@@ -187,6 +190,8 @@ class VersionRow(Base):
     dataset_id: Mapped[str] = mapped_column(String(96))
     hyperparameters: Mapped[dict[str, Any]]
     promote: Mapped[bool]
+    made_from: Mapped[int | None]
+    note: Mapped[str] = mapped_column(Text, server_default="")
     error: Mapped[str | None]
     labels: Mapped[list[Any]]
     warnings: Mapped[list[Any]]
@@ -228,6 +233,71 @@ class StepMetricsRow(Base):
     step_number: Mapped[int]
     metrics: Mapped[dict[str, Any]]
     created_at: Mapped[datetime]
+
+
+class CorrectionRow(Base):
+    """A text with the labels that a person gave it: right ones where a model or its data were wrong.
+
+    It waits until it is put into a dataset ("waiting", then "applied"); "confirmed" says that the data were right.
+    """
+
+    __tablename__ = "corrections"
+    __table_args__ = (UniqueConstraint("model_id", "digest"), Index(None, "organization_id", "created_at"))
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    organization_id: Mapped[str] = mapped_column(String(64))
+    model_id: Mapped[str] = mapped_column(ForeignKey("models.id", ondelete="CASCADE"))
+    text: Mapped[str]
+    digest: Mapped[str] = mapped_column(String(64))
+    labels: Mapped[list[Any]]
+    given: Mapped[list[Any]]
+    source: Mapped[str] = mapped_column(String(16))
+    state: Mapped[str] = mapped_column(String(16))
+    dataset_id: Mapped[str | None] = mapped_column(String(96))
+    created_by: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+
+
+class ReviewRow(Base):
+    """A production text kept for review with its owner's consent. `text` is empty once it was skipped.
+
+    `lottery` is a random number that the text drew: those with the largest ones are a fair sample of all.
+    """
+
+    __tablename__ = "review_texts"
+    __table_args__ = (UniqueConstraint("model_id", "digest"),)
+
+    id: Mapped[int] = mapped_column(_RowId, primary_key=True)
+    organization_id: Mapped[str] = mapped_column(String(64), index=True)
+    model_id: Mapped[str] = mapped_column(ForeignKey("models.id", ondelete="CASCADE"))
+    version: Mapped[int]
+    text: Mapped[str]
+    digest: Mapped[str] = mapped_column(String(64))
+    given: Mapped[list[Any]]
+    confidences: Mapped[dict[str, Any]]
+    doubt: Mapped[float]
+    lottery: Mapped[float]
+    state: Mapped[str] = mapped_column(String(16))
+    created_at: Mapped[datetime]
+
+
+class UsageRow(Base):
+    """What a model answered in one hour. Without texts; it outlives the model. `model_id` is empty for examples."""
+
+    __tablename__ = "usage"
+    __table_args__ = (UniqueConstraint("organization_id", "model_id", "hour"), Index(None, "hour"))
+
+    id: Mapped[int] = mapped_column(_RowId, primary_key=True)
+    organization_id: Mapped[str] = mapped_column(String(64))
+    model_id: Mapped[str] = mapped_column(String(36))
+    hour: Mapped[datetime]
+    requests: Mapped[int] = mapped_column(BigInteger)
+    texts: Mapped[int] = mapped_column(BigInteger)
+    failures: Mapped[int] = mapped_column(BigInteger)
+    total_ms: Mapped[float]
+    slowest_ms: Mapped[float]
+    latency: Mapped[list[Any]]
+    sizes: Mapped[list[Any]]
 
 
 class JobRow(Base):
