@@ -14,6 +14,7 @@ from fewfit.errors import InputError
 from fewfit.service.bases import Bases
 from fewfit.service.loading import ModelLoader
 from fewfit.service.models import Models
+from fewfit.service.names import check_unicode
 from fewfit.service.records import (
     Caller,
     Classification,
@@ -22,6 +23,7 @@ from fewfit.service.records import (
     Truncate,
 )
 from fewfit.service.registry import Registry
+from fewfit.service.reviewing import Sampler
 from fewfit.service.usage import Stopwatch, Usage
 from fewfit.settings import Settings
 
@@ -42,6 +44,7 @@ class Classifying:
         bases: Bases,
         settings: Settings,
         usage: Usage,
+        sampler: Sampler,
     ) -> None:
         self._models = models
         self._registry = registry
@@ -49,6 +52,7 @@ class Classifying:
         self._bases = bases
         self._settings = settings
         self._usage = usage
+        self._sampler = sampler
         self._used_s: dict[str, float] = {}
         self._example_sets = ExampleSets(settings.cached_example_sets)
 
@@ -73,6 +77,8 @@ class Classifying:
             loaded = self._registry.get(version)
             decision = loaded.decision.with_thresholds(thresholds)
             confidences = decision.probabilities(loaded.embed(inputs, truncate))
+        if version.reviewed:
+            self._sampler.offer(caller.organization_id, version.model_id, version.number, inputs, confidences, decision)
         self._note_use(version.model_id)
         return _classification(inputs, confidences, decision)
 
@@ -127,7 +133,7 @@ class Classifying:
         for place, text in enumerate(inputs):
             if not text:
                 raise InputError(f"inputs[{place}] is empty; expected a text with at least one character.")
-            _check_unicode(text, f"inputs[{place}]")
+            check_unicode(text, f"inputs[{place}]")
 
     def _check_examples(self, examples: Sequence[LabelledText]) -> None:
         if len(examples) > self._settings.max_examples:
@@ -135,8 +141,8 @@ class Classifying:
         for place, example in enumerate(examples):
             if not example.text.strip() or not example.label.strip():
                 raise InputError(f"examples[{place}] has an empty text or label; expected both.")
-            _check_unicode(example.text, f"examples[{place}].text")
-            _check_unicode(example.label, f"examples[{place}].label")
+            check_unicode(example.text, f"examples[{place}].text")
+            check_unicode(example.label, f"examples[{place}].label")
         counts = Counter(example.label for example in examples)
         if len(counts) < 2:
             found = f"only {next(iter(counts))!r}" if counts else "none"
@@ -190,15 +196,6 @@ def _examples_key(base: str, examples: Sequence[LabelledText]) -> str:
 def _check_truncate(truncate: str) -> None:
     if truncate not in _TRUNCATES:
         raise InputError(f"truncate is {truncate!r}; expected one of {', '.join(_TRUNCATES)}.")
-
-
-def _check_unicode(text: str, where: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise InputError(
-            f"{where} is not valid Unicode: character {error.start + 1} is half of a surrogate pair."
-        ) from None
 
 
 def _classification(inputs: Sequence[str], confidences: np.ndarray, decision: Decision) -> Classification:

@@ -1,8 +1,10 @@
 """The job that deletes what nobody needs any more."""
 
 import threading
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
@@ -20,14 +22,29 @@ from fewfit.service.tables import JobRow, ModelRow, utc_now
 _KEPT = timedelta(days=1)
 
 
-class CleanUpJob:
-    """Deletes files without an owner, datasets beyond their retention, and finished clean-up jobs."""
+class Expiring(Protocol):
+    """Things that are kept for a time only."""
 
-    def __init__(self, database: Database, files: FileStore, datasets: Datasets, cache: Path) -> None:
+    def delete_expired(self, now: datetime) -> int:
+        """Deletes those whose time is over; returns how many."""
+        ...
+
+
+class CleanUpJob:
+    """Deletes files without an owner, what is beyond its retention, and finished clean-up jobs."""
+
+    def __init__(
+        self,
+        database: Database,
+        files: FileStore,
+        datasets: Datasets,
+        cache: Path,
+        expiring: Sequence[Expiring] = (),
+    ) -> None:
         self._database = database
         self._files = files
-        self._datasets = datasets
         self._cache = cache
+        self._expiring = (datasets, *expiring)
 
     def run(self, lease: Lease, cancel: threading.Event) -> None:
         """Cleans up."""
@@ -41,7 +58,8 @@ class CleanUpJob:
 
     def clean_up(self) -> None:
         """What `run` does, without a job."""
-        self._datasets.delete_expired(utc_now())
+        for things in self._expiring:
+            things.delete_expired(utc_now())
         collect_garbage(self._database, self._files)
         clear_cache(self._cache, self._model_exists)
 

@@ -14,6 +14,9 @@ from fewfit.service.records import (
     BaseInfo,
     Caller,
     Classification,
+    Correction,
+    CorrectionSource,
+    CorrectionState,
     Counts,
     Dataset,
     DatasetOptions,
@@ -30,12 +33,14 @@ from fewfit.service.records import (
     NewKey,
     OpenedFile,
     Page,
+    ReviewText,
     Scope,
     StepMetrics,
     StoredFile,
     Tokens,
     TrainingProgress,
     Truncate,
+    UsageHour,
     ValidationStatus,
 )
 
@@ -240,6 +245,79 @@ class SessionsLike(Protocol):
         ...
 
 
+class CorrectionsLike(Protocol):
+    """What people say of wrong answers and wrong labels."""
+
+    def add(
+        self,
+        caller: Caller,
+        model_id: str,
+        text: str,
+        labels: Sequence[str],
+        *,
+        given: Sequence[str] = (),
+        source: CorrectionSource = "try",
+    ) -> Correction:
+        """Keeps the right labels of a text (scope train); `given` are the wrong ones."""
+        ...
+
+    def confirm(self, caller: Caller, model_id: str, text: str, labels: Sequence[str]) -> Correction:
+        """Says that a label that was suspected is right (scope train)."""
+        ...
+
+    def remove(self, caller: Caller, model_id: str, correction_id: str) -> None:
+        """Takes back a correction that has not joined a dataset yet (scope train)."""
+        ...
+
+    def list(
+        self, caller: Caller, model_id: str, *, state: CorrectionState | None = None, limit: int = 5000
+    ) -> tuple[Correction, ...]:
+        """A model's corrections (scope read), newest first."""
+        ...
+
+    def n_waiting(self, caller: Caller, model_id: str) -> int:
+        """How many corrections have not joined a dataset yet (scope read)."""
+        ...
+
+
+class ReviewLike(Protocol):
+    """Production texts that were kept with consent and wait to be labelled."""
+
+    def allow(self, caller: Caller, model_id: str, allowed: bool) -> Model:
+        """Gives or takes back the consent (scope train); taken back, what was kept is deleted."""
+        ...
+
+    def queue(self, caller: Caller, model_id: str, *, limit: int = 50) -> tuple[ReviewText, ...]:
+        """Texts that wait (scope train), the most doubtful first."""
+        ...
+
+    def counts(self, caller: Caller) -> Mapping[str, int]:
+        """How many texts wait, by model (scope read)."""
+        ...
+
+    def get(self, caller: Caller, model_id: str, review_id: int) -> ReviewText:
+        """A text that waits (scope train)."""
+        ...
+
+    def skip(self, caller: Caller, model_id: str, review_id: int) -> None:
+        """Takes a text out of the queue for good (scope train)."""
+        ...
+
+    def done(self, caller: Caller, model_id: str, review_id: int, state: str = "labelled") -> None:
+        """Takes a text out of the queue that was labelled (scope train)."""
+        ...
+
+
+class UsageLike(Protocol):
+    """What was asked of models."""
+
+    def hours(
+        self, caller: Caller, *, model_id: str | None = None, since: datetime | None = None
+    ) -> tuple[UsageHour, ...]:
+        """Usage by hour and model (scope read), oldest first; the last day unless told otherwise."""
+        ...
+
+
 class JobsLike(Protocol):
     """The queue."""
 
@@ -261,6 +339,12 @@ class ServiceLike(Protocol):
     def sessions(self) -> SessionsLike: ...
     @property
     def jobs(self) -> JobsLike: ...
+    @property
+    def corrections(self) -> CorrectionsLike: ...
+    @property
+    def review(self) -> ReviewLike: ...
+    @property
+    def usage(self) -> UsageLike: ...
 
     def first_key(self) -> str | None:
         """On the first start, the secret of a new admin key of the organisation "default"; later None."""

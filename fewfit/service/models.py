@@ -67,6 +67,7 @@ class ReadyVersion:
     number: int
     base: str
     organization_id: str
+    reviewed: bool = False
 
 
 class Models:
@@ -310,7 +311,9 @@ class Models:
         with self._database.reading() as session:
             row = find_model(session, organization_id, model_id)
             if row.promoted_version is not None:
-                return ReadyVersion(row.id, row.promoted_version, row.base, row.organization_id)
+                return ReadyVersion(
+                    row.id, row.promoted_version, row.base, row.organization_id, row.review_since is not None
+                )
             newest = versions_of(session, row.id)[0]
         if newest.status == "failed":
             raise NotReadyError(f"Training of the model {row.id} failed: {newest.error} Train it again.")

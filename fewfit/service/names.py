@@ -45,3 +45,13 @@ def model_uuid(value: str) -> str | None:
         return str(uuid.UUID(value.removesuffix(FINE_TUNED_SUFFIX)))
     except ValueError:
         return None
+
+
+def check_unicode(text: str, where: str) -> None:
+    """Raises InputError for text with half of a surrogate pair, which no encoding writes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{where} is not valid Unicode: character {error.start + 1} is half of a surrogate pair."
+        ) from None

@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from fewfit.errors import FewfitError
 from fewfit.service.bases import Bases
 from fewfit.service.classifying import Classifying
+from fewfit.service.correcting import Corrections
 from fewfit.service.database import Database
 from fewfit.service.datasets import Datasets
 from fewfit.service.engine_loading import EngineLoader
@@ -34,6 +35,7 @@ from fewfit.service.records import (
 )
 from fewfit.service.registry import Registry
 from fewfit.service.sign_in import Sessions
+from fewfit.service.reviewing import Reviewing, Sampler
 from fewfit.service.tables import ServerState, WorkerRow, utc_now
 from fewfit.service.tokenizing import Tokenizing
 from fewfit.service.usage import Usage
@@ -77,7 +79,12 @@ class Service:
             database, files, loader, cache_folder(settings), max_models=settings.max_loaded_models
         )
         self.usage = Usage(database)
-        self._classifying = Classifying(self.models, self._registry, loader, self.bases, settings, self.usage)
+        self.review = Reviewing(database)
+        self.corrections = Corrections(database)
+        self._sampler = Sampler(database)
+        self._classifying = Classifying(
+            self.models, self._registry, loader, self.bases, settings, self.usage, self._sampler
+        )
         self._tokenizing = Tokenizing(self.models, self.bases)
 
     @classmethod
@@ -103,6 +110,7 @@ class Service:
         """Lets go of everything."""
         self._loader.close()
         self.usage.close()
+        self._sampler.close()
         self.database.close()
 
     def first_key(self) -> str | None:
@@ -171,6 +179,11 @@ class Service:
     def counts(self) -> Counts:
         """Figures for monitoring."""
         return Counts(self.jobs.counts(), self._registry.n_loaded, self._n_workers())
+
+    def write_down(self) -> None:
+        """Writes what is kept in memory for some seconds: usage, texts for review."""
+        self.usage.write()
+        self._sampler.write()
 
     def _forget(self, model_id: str) -> None:
         self._classifying.forget(model_id)

@@ -65,9 +65,7 @@ class Usage:
         self._closed = threading.Event()
         self._writer: threading.Thread | None = None
 
-    def note(
-        self, organization_id: str, model_id: str, n_texts: int, took_s: float, *, failed: bool = False
-    ) -> None:
+    def note(self, organization_id: str, model_id: str, n_texts: int, took_s: float, *, failed: bool = False) -> None:
         """Counts a request; `model_id` is empty where it was answered by examples."""
         hour = utc_now().replace(minute=0, second=0, microsecond=0)
         with self._lock:
@@ -189,9 +187,7 @@ def _add(session: Session, key: _Key, counted: _Counted) -> None:
     )
     row = session.scalars(
         select(UsageRow)
-        .where(
-            UsageRow.organization_id == organization_id, UsageRow.model_id == model_id, UsageRow.hour == hour
-        )
+        .where(UsageRow.organization_id == organization_id, UsageRow.model_id == model_id, UsageRow.hour == hour)
         .with_for_update()
     ).one()
     before = _Counted(**{name: getattr(row, name) for name in vars(nothing)})

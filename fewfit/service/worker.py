@@ -65,7 +65,9 @@ class Worker:
         self._handlers: Mapping[JobKind, JobHandler] = {
             "validate": ValidationJob(database, files, service.bases, settings),
             "train": TrainingJob(database, files, settings),
-            "clean_up": CleanUpJob(database, files, service.datasets, cache_folder(settings)),
+            "clean_up": CleanUpJob(
+                database, files, service.datasets, cache_folder(settings), (service.review, service.usage)
+            ),
         }
 
     def run(self, stop: threading.Event) -> None:

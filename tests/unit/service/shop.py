@@ -8,6 +8,7 @@ from typing import Any
 from fewfit.service import Service
 from fewfit.service.keys import DEFAULT_ORGANIZATION
 from fewfit.service.records import Caller, Dataset, DatasetOptions, Hyperparameters, Model, Scope, StoredFile
+from fewfit.service.tables import ModelRow, VersionRow
 from fewfit.service.worker import Worker
 from fewfit.settings import Settings
 
@@ -99,6 +100,20 @@ class Shop:
             return dataset
         self.work()
         return self.service.datasets.get(caller, dataset.id)
+
+    def pretended_model(self, rows: list[dict[str, Any]] | None = None, *, kind: str = SINGLE) -> Model:
+        """A model that counts as ready though nothing was trained: for what does not classify, in a blink."""
+        dataset = self.dataset(jsonl(rows or single_rows()), kind=kind)
+        model = self.service.models.create(self.admin, name="router", dataset_id=dataset.id)
+        with self.service.database.writing() as session:
+            self.service.jobs.cancel(session, model.id)
+            version = session.get(VersionRow, (model.id, 1))
+            assert version is not None
+            version.status, version.labels = "ready", sorted(_WORDS)
+            row = session.get(ModelRow, model.id)
+            assert row is not None
+            row.promoted_version = 1
+        return self.service.models.get(self.admin, model.id)
 
     def model(
         self,

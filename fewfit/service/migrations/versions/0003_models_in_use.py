@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
@@ -35,9 +35,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_corrections")),
         sa.UniqueConstraint("model_id", "digest", name=op.f("uq_corrections_model_id_digest")),
     )
-    op.create_index(
-        op.f("ix_corrections_organization_id_created_at"), "corrections", ["organization_id", "created_at"]
-    )
+    op.create_index(op.f("ix_corrections_organization_id_created_at"), "corrections", ["organization_id", "created_at"])
     op.create_table(
         "review_texts",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),

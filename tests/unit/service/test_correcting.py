@@ -1,0 +1,111 @@
+from dataclasses import replace
+
+import pytest
+
+from fewfit.data import Dataset, Example
+from fewfit.errors import InputError
+from fewfit.service import correcting
+from fewfit.service.correcting import corrected
+from fewfit.service.errors import ForbiddenError, LimitError, NotFoundError
+from fewfit.service.records import Model
+from fewfit.service.tables import CorrectionRow
+from tests.unit.service.shop import MULTI, Shop, a_caller, multi_rows
+
+
+@pytest.fixture
+def model(shop: Shop) -> Model:
+    return shop.pretended_model()
+
+
+def test_a_correction_waits_and_can_be_taken_back(shop: Shop, model: Model) -> None:
+    corrections = shop.service.corrections
+    made = corrections.add(shop.admin, model.id, "my parcel", ["delivery"], given=["billing"])
+    assert (made.state, made.source, made.labels, made.given) == ("waiting", "try", ("delivery",), ("billing",))
+    assert corrections.list(shop.admin, model.id) == (made,)
+    assert corrections.n_waiting(shop.admin, model.id) == 1
+    corrections.remove(shop.admin, model.id, made.id)
+    assert corrections.list(shop.admin, model.id) == ()
+    with pytest.raises(NotFoundError):
+        corrections.remove(shop.admin, model.id, made.id)
+
+
+def test_a_newer_correction_of_a_text_takes_the_place_of_the_older(shop: Shop, model: Model) -> None:
+    corrections = shop.service.corrections
+    corrections.add(shop.admin, model.id, "my parcel", ["delivery"])
+    corrections.add(shop.admin, model.id, "my parcel", ["account"])
+    assert [one.labels for one in corrections.list(shop.admin, model.id)] == [("account",)]
+
+
+def test_a_suspect_that_is_confirmed_changes_no_data(shop: Shop, model: Model) -> None:
+    corrections = shop.service.corrections
+    assert corrections.confirm(shop.admin, model.id, "my parcel", ["delivery"]).state == "confirmed"
+    assert corrections.n_waiting(shop.admin, model.id) == 0
+    assert len(corrections.list(shop.admin, model.id, state="confirmed")) == 1
+
+
+@pytest.mark.parametrize("labels", [[], ["unknown"], ["billing", "delivery"], ["<script>"]])
+def test_labels_must_fit_the_model(shop: Shop, model: Model, labels: list[str]) -> None:
+    with pytest.raises(InputError):
+        shop.service.corrections.add(shop.admin, model.id, "text", labels)
+
+
+@pytest.mark.parametrize("text", ["", "  ", "\ud800", "x" * 100_001])
+def test_texts_that_cannot_be_kept_are_refused(shop: Shop, model: Model, text: str) -> None:
+    with pytest.raises(InputError):
+        shop.service.corrections.add(shop.admin, model.id, text, ["billing"])
+
+
+def test_a_multilabel_model_takes_any_number_of_labels(shop: Shop) -> None:
+    model = shop.pretended_model(multi_rows(60), kind=MULTI)
+    add = shop.service.corrections.add
+    assert add(shop.admin, model.id, "one", []).labels == ()
+    assert add(shop.admin, model.id, "two", ["delivery", "billing", "delivery"]).labels == ("billing", "delivery")
+
+
+def test_there_is_a_limit(shop: Shop, model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(correcting, "MOST_WAITING", 1)
+    shop.service.corrections.add(shop.admin, model.id, "one", ["billing"])
+    shop.service.corrections.add(shop.admin, model.id, "one", ["account"])
+    with pytest.raises(LimitError):
+        shop.service.corrections.add(shop.admin, model.id, "two", ["billing"])
+
+
+def test_another_organisation_and_a_reader_change_nothing(shop: Shop, model: Model) -> None:
+    made = shop.service.corrections.add(shop.admin, model.id, "one", ["billing"])
+    other = a_caller(organization_id="other")
+    for call in (
+        lambda: shop.service.corrections.add(other, model.id, "two", ["billing"]),
+        lambda: shop.service.corrections.list(other, model.id),
+        lambda: shop.service.corrections.remove(other, model.id, made.id),
+    ):
+        with pytest.raises(NotFoundError):
+            call()
+    with pytest.raises(ForbiddenError):
+        shop.service.corrections.add(a_caller("read", "classify"), model.id, "two", ["billing"])
+
+
+def test_corrections_go_with_their_model(shop: Shop, model: Model) -> None:
+    shop.service.corrections.add(shop.admin, model.id, "one", ["billing"])
+    shop.service.models.delete(shop.admin, model.id)
+    with shop.service.database.reading() as session:
+        assert session.query(CorrectionRow).count() == 0
+
+
+def test_data_are_corrected_in_place_and_new_texts_added(shop: Shop, model: Model) -> None:
+    one = shop.service.corrections.add(shop.admin, model.id, "My  Parcel", ["delivery"])
+    two = replace(one, id="z", text="new", labels=("account",))
+    data = Dataset(
+        (
+            Example("my parcel", ("billing",), 1),
+            Example("hello", ("account",), 2),
+            Example("MY parcel", ("account",), 3),
+        ),
+        "single",
+    )
+    found = corrected(data, [two, one])
+    assert [(e.text, e.labels, e.row) for e in found.examples] == [
+        ("my parcel", ("delivery",), 1),
+        ("hello", ("account",), 2),
+        ("MY parcel", ("delivery",), 3),
+        ("new", ("account",), 4),
+    ]
