@@ -34,8 +34,8 @@ from fewfit.service.records import (
     Truncate,
 )
 from fewfit.service.registry import Registry
-from fewfit.service.sign_in import Sessions
 from fewfit.service.reviewing import Reviewing, Sampler
+from fewfit.service.sign_in import Sessions
 from fewfit.service.tables import ServerState, WorkerRow, utc_now
 from fewfit.service.tokenizing import Tokenizing
 from fewfit.service.usage import Usage
