@@ -154,7 +154,7 @@ def _portable(source: Path, hashes: Mapping[str, str]) -> tuple[PortableEncoder 
     if ENCODER_FILE not in hashes:
         return None, None
     files = {}
-    for name in (ENCODER_FILE, *GRAPH_FILES):
+    for name in (ENCODER_FILE, *(name for name in GRAPH_FILES if name in hashes)):
         _check(source / name, hashes[name])
         files[name] = (source / name).read_bytes()
     _check(source / PROBES_FILE, hashes[PROBES_FILE])

@@ -19,7 +19,6 @@ from fewfit.decision import Decision
 from fewfit.errors import ArtifactError, BaseError, InputError, MissingExtraError, NotFittedError
 from fewfit.serving.engine_runtime import EngineRuntime
 from fewfit.serving.runtime import Runtime
-from fewfit.serving.served import ModelLoader
 
 if TYPE_CHECKING:
     from fewfit.encoders.encoder import Encoder
@@ -134,7 +133,7 @@ class Classifier(Estimator):
         report.raise_for_errors()
         progress = training.Progress(on_event, cancel)
         trained = training.train(encoder, read, targets, settings, seed=seed, max_length=max_length, progress=progress)
-        self._artifact = make_artifact(
+        artifact = make_artifact(
             trained,
             encoder,
             targets,
@@ -149,12 +148,21 @@ class Classifier(Estimator):
             },
             warnings=[finding.message for finding in report.warnings],
         )
+        runtime: Runtime = with_torch.torch_runtime(encoder, trained.tail_layers, artifact.tail, max_length)
+        probe_texts = read[:_MOST_PROBE_TEXTS]
+        if self.device == "auto" and encoder.device.type == "cpu":
+            progress.report("Preparing fast answers")
+            # What answers from now on is what answers after save and load.
+            try:
+                artifact = with_torch.portable(artifact, encoder, runtime, probe_texts)
+                runtime = EngineRuntime(artifact)
+            except (BaseError, ArtifactError) as error:
+                logger.warning("torch answers, which is slower: %s", error)
+        self._artifact = artifact
         self._encoder_ = encoder
-        self._runtime_: Runtime = with_torch.torch_runtime(
-            encoder, trained.tail_layers, self._artifact.tail, max_length
-        )
-        self._with_torch = True
-        self._probe_texts = read[:_MOST_PROBE_TEXTS]
+        self._runtime_: Runtime = runtime
+        self._with_torch = artifact.portable is None
+        self._probe_texts = probe_texts
         self._indicator = columns is not None
         self._insight = trained.insight
         return self
@@ -317,7 +325,7 @@ class Classifier(Estimator):
                     self._own_encoder(), manifest.base.tail_layers, artifact.tail, manifest.max_length
                 )
             else:
-                self._runtime_ = EngineRuntime(ModelLoader().load(artifact))
+                self._runtime_ = EngineRuntime(artifact)
         return self._runtime_
 
     def _own_encoder(self) -> "Encoder":
@@ -348,14 +356,7 @@ class Classifier(Estimator):
         artifact = self._fitted()
         if artifact.portable is not None:
             return
-        try:
-            from fewfit.serving.preparing import make_portable
-
-            self._artifact = make_portable(
-                artifact, self._own_encoder(), lambda texts: self._embed(texts, self._runtime()), self._probe_texts
-            )
-        except ImportError as error:
-            raise with_torch.missing("Saving a trained model", error) from error
+        self._artifact = with_torch.portable(artifact, self._own_encoder(), self._runtime(), self._probe_texts)
 
 
 def _kept_settings(values: Mapping[str, Any]) -> "TrainingSettings | None":

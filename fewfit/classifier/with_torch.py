@@ -1,11 +1,13 @@
 """The parts of a classifier that need the training extra, behind functions: importing this needs nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fewfit.artifact import Artifact
+from fewfit.data import clean_text
 from fewfit.errors import ArtifactError, InputError, MissingExtraError
 from fewfit.serving.runtime import Runtime
 
@@ -52,6 +54,22 @@ def torch_runtime(encoder: "Encoder", tail_layers: int, arrays: Mapping[str, np.
         except RuntimeError as error:
             raise ArtifactError(f"The tail does not fit the base: {error}") from error
     return TorchRuntime(trunk, tail, encoder.tokenizer, max_length=max_length, device=encoder.device)
+
+
+def portable(artifact: Artifact, encoder: "Encoder", runtime: Runtime, texts: Sequence[str]) -> Artifact:
+    """The artifact with what a plain install needs to classify; `runtime` answers like the trained model.
+
+    `texts` are training texts, from which those are made that the two are compared on.
+    """
+    try:
+        from fewfit.serving.preparing import make_portable
+    except ImportError as error:
+        raise missing("Saving a trained model", error) from error
+
+    def embed(texts: Sequence[str]) -> np.ndarray:
+        return runtime.embed([clean_text(text) for text in texts] if artifact.manifest.clean else texts)
+
+    return make_portable(artifact, encoder, embed, texts)
 
 
 def _check_device(device: str) -> None:

@@ -22,11 +22,12 @@ def export(
         ),
     ],
     precision: Annotated[
-        Literal["fp32", "int8"],
+        Literal["fp32", "mixed", "int8"],
         typer.Option(
             "--precision",
             "-p",
-            help="fp32: standard ONNX operators only. int8: a quarter of the size and faster; for onnxruntime.",
+            help="fp32: standard ONNX operators only. int8: a quarter of the size and faster; for onnxruntime. "
+            "mixed: between the two.",
         ),
     ] = "fp32",
     as_json: Json = False,

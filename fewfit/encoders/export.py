@@ -29,13 +29,13 @@ from fewfit.encoders.block_graphs import OPSET, block_graphs, block_model
 from fewfit.encoders.cache import cache_folder, write_atomically
 from fewfit.encoders.config import EncoderConfig
 from fewfit.encoders.encoder import Encoder
-from fewfit.encoders.graphs import Binding, Form, Graph, Precision
+from fewfit.encoders.graphs import PRECISIONS, Binding, Form, Graph, Precision
 from fewfit.encoders.int8_graph import missing_tensor, to_int8
 from fewfit.encoders.weights import Weights
 from fewfit.errors import BaseError
 
 # Counts up whenever what is exported changes, so that older files in the cache are left alone.
-EXPORT_VERSION = 1
+EXPORT_VERSION = 2
 _INLINE_LIMIT = 64  # values: smaller constants (shapes, scalars) stay inside the graph
 
 Part = Literal["trunk", "tail"]
@@ -119,7 +119,11 @@ def _export(weights: Weights, tail_layers: int) -> ExportedGraphs:
 
 
 def _with_int8(trunk: Graph, tail: Graph) -> ExportedGraphs:
-    return ExportedGraphs({"fp32": trunk, "int8": to_int8(trunk)}, {"fp32": tail, "int8": to_int8(tail)})
+    # What the trunk rounds away no tail brings back: it is finer than a tail's int8.
+    return ExportedGraphs(
+        {"fp32": trunk, "int8": to_int8(trunk, two_terms="attention"), "mixed": to_int8(trunk, two_terms="layer")},
+        {"fp32": tail, "int8": to_int8(tail), "mixed": to_int8(tail, two_terms="layer")},
+    )
 
 
 def _randomize(module: nn.Module, generator: torch.Generator, least_rows: int) -> dict[str, int]:
@@ -242,8 +246,8 @@ def _read(folder: Path) -> ExportedGraphs | None:
                 return None
             graphs[name] = Graph.from_parts(model, entry["bindings"])
         return ExportedGraphs(
-            {"fp32": graphs["trunk-fp32.onnx"], "int8": graphs["trunk-int8.onnx"]},
-            {"fp32": graphs["tail-fp32.onnx"], "int8": graphs["tail-int8.onnx"]},
+            {precision: graphs[f"trunk-{precision}.onnx"] for precision in PRECISIONS},
+            {precision: graphs[f"tail-{precision}.onnx"] for precision in PRECISIONS},
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from fewfit.encoders.quantize import dequantize, int8_name, quantize_rows, scale_name
 
-Precision = Literal["int8", "fp32"]
-PRECISIONS: tuple[Precision, ...] = ("int8", "fp32")  # fastest first
+# "mixed" is int8 with the most sensitive activations in two terms, 15 bits (see `int8_graph`).
+Precision = Literal["int8", "mixed", "fp32"]
+PRECISIONS: tuple[Precision, ...] = ("int8", "mixed", "fp32")  # fastest first
 Form = Literal["plain", "transposed", "int8", "int8-transposed", "scale"]
 
 Arrays = Mapping[str, NDArray[Any]]

@@ -3,11 +3,17 @@
 Each token's activations get a scale of their own, so what a text gets never depends on what else is in
 its batch; onnxruntime's own dynamic quantisation takes one scale for the whole batch. The rounding of a
 weight's rows is `quantize_rows`. Needs the onnx package.
+
+Activations may be written as two terms, x = s·a + s/254·b with a and b in eight bits: 15 bits for twice the
+product. Which activations matter, on MiniLM tuned for TREC (64 a label; 99th percentile of the difference
+in confidence, milliseconds for 8 × 30 tokens on one AVX-512 core): none in two terms 0.079 and 12.4, those
+read by queries, keys and values 0.058 and 14.6, those read by the layer's first linear map, too, 0.041 and
+16.9; float32 takes 30.3.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -16,11 +22,22 @@ from onnx import TensorProto, helper, numpy_helper
 from fewfit.encoders.graphs import Binding, Graph
 
 _ORT = "com.microsoft"  # fused operators that every onnxruntime for CPUs has
+_MIDDLE = 128  # the uint8 that stands for 0
+# Gelu's values go from -0.17 up: with 32 levels below 0 there are 223 above instead of 127.
+_GELU_MIDDLE = 32
+_LEAST_GELU = 0.17
+_SMALLER = 1 / 254  # a term's rounding is off by half a step: the second term's 127 levels span just that
+
+TwoTerms = Literal["none", "attention", "layer"]
 
 
-def to_int8(graph: Graph) -> Graph:
-    """The same computation with int8 matrix products over tokens and an int8 vocabulary."""
-    return _Rewriting(graph).run()
+def to_int8(graph: Graph, *, two_terms: TwoTerms = "none") -> Graph:
+    """The same computation with int8 matrix products over tokens and an int8 vocabulary.
+
+    `two_terms` says which activations are written as two terms: none, what queries, keys and values read
+    ("attention"), or also what a layer's first linear map reads ("layer").
+    """
+    return _Rewriting(graph, two_terms).run()
 
 
 @dataclass
@@ -34,8 +51,19 @@ class _Linear:
     gelu: bool = False
 
 
+@dataclass
+class _Rounded:
+    """Activations in eight bits: the names of their scales (tokens, 1) and of one term or two."""
+
+    column: str
+    middle: int
+    terms: list[tuple[str, float]]  # the integers, and what they are multiplied by beside the scale
+
+
 class _Rewriting:
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, two_terms: TwoTerms) -> None:
+        self.two_terms = two_terms
+        self.gelus: set[str] = set()
         self.model = onnx.load_model_from_string(graph.model)
         self.bindings = {binding.name: binding for binding in graph.bindings}
         self.out: list[onnx.NodeProto] = []
@@ -45,7 +73,7 @@ class _Rewriting:
         self.shapes: set[str] = set()
         self.absorbed: set[int] = set()
         self.users: dict[str, list[onnx.NodeProto]] = {}
-        self.rounded: dict[str, str] = {}  # activation -> prefix of its rounded form
+        self.rounded: dict[str, _Rounded] = {}  # by activation
         for node in self.model.graph.node:
             for name in node.input:
                 self.users.setdefault(name, []).append(node)
@@ -97,6 +125,7 @@ class _Rewriting:
         gelu = self._only_user(linear.output, "Gelu")
         if gelu is not None and not any(a.name == "approximate" and a.s == b"tanh" for a in gelu.attribute):
             linear.gelu, linear.output = True, gelu.output[0]
+            self.gelus.add(linear.output)
             self.absorbed.add(id(gelu))
         return linear
 
@@ -125,12 +154,18 @@ class _Rewriting:
             f"{prefix}.int8", Binding(f"{prefix}.int8", parameter, "int8-transposed"), [rows, columns]
         )
         scale = self._weight(f"{prefix}.scale", Binding(f"{prefix}.scale", parameter, "scale"), [columns])
-        one = self._constant("int8.one", np.array(1, dtype=np.float32))
-        middle = self._constant("int8.middle", np.array(128, dtype=np.uint8))
         # The product leaves the integer kernel multiplied by the column's scale; the token's follows.
         # SkipLayerNormalization would take bias and residual too, but is slower than the plain operators.
-        self._node("MatMulIntegerToFloat", [f"{rounded}.int8", weight, one, scale, middle], f"{prefix}.columns", _ORT)
-        self._node("Mul", [f"{prefix}.columns", f"{rounded}.column"], f"{prefix}.product")
+        middle = self._constant(f"int8.middle.{rounded.middle}", np.array(rounded.middle, dtype=np.uint8))
+        sums = []
+        for number, (integers, factor) in enumerate(rounded.terms):
+            by = self._constant(f"int8.factor.{number}", np.array(factor, dtype=np.float32))
+            sums.append(f"{prefix}.columns.{number}")
+            self._node("MatMulIntegerToFloat", [integers, weight, by, scale, middle], sums[-1], _ORT)
+        if len(sums) == 2:
+            self._node("Add", sums, f"{prefix}.columns")
+            sums = [f"{prefix}.columns"]
+        self._node("Mul", [*sums, rounded.column], f"{prefix}.product")
         flat = f"{prefix}.product"
         if linear.bias is None:
             self._to_tokens(flat, columns, linear.output)
@@ -141,30 +176,61 @@ class _Rewriting:
             self._node("Add", [flat, linear.bias], f"{prefix}.biased")
             self._to_tokens(f"{prefix}.biased", columns, linear.output)
 
-    def _rounded(self, name: str) -> str:
-        """The activations (batch, seq, width) as uint8 (tokens, width) around 128, one scale a token."""
+    def _rounded(self, name: str) -> _Rounded:
+        """The activations (batch, seq, width) as uint8 (tokens, width), one scale a token."""
         if name in self.rounded:
             return self.rounded[name]
         prefix = f"int8.{len(self.rounded)}"
-        self.rounded[name] = prefix
         axis = self._constant("int8.axis", np.array([1]))
         width = self._width(name)
         shape = self._constant(f"int8.flat.{width}", np.array([-1, width]))
         self._node("Reshape", [name, shape], f"{prefix}.tokens")
-        self._node("Abs", [f"{prefix}.tokens"], f"{prefix}.abs")
-        self._node("ReduceMax", [f"{prefix}.abs", axis], f"{prefix}.largest", keepdims=0)
-        least = self._constant("int8.least", np.array(1e-20, dtype=np.float32))
-        self._node("Max", [f"{prefix}.largest", least], f"{prefix}.nonzero")
-        level = self._constant("int8.level", np.array(1 / 127, dtype=np.float32))
-        self._node("Mul", [f"{prefix}.nonzero", level], f"{prefix}.scale")
+        largest, middle = f"{prefix}.tokens", _GELU_MIDDLE
+        least = _LEAST_GELU / _GELU_MIDDLE
+        if name not in self.gelus:
+            middle, least = _MIDDLE, 1e-20
+            self._node("Abs", [f"{prefix}.tokens"], f"{prefix}.abs")
+            largest = f"{prefix}.abs"
+        self._node("ReduceMax", [largest, axis], f"{prefix}.largest", keepdims=0)
+        level = self._constant(f"int8.level.{middle}", np.array(1 / (255 - middle), dtype=np.float32))
+        self._node("Mul", [f"{prefix}.largest", level], f"{prefix}.step")
+        smallest = self._constant(f"int8.least.{middle}", np.array(least, dtype=np.float32))
+        self._node("Max", [f"{prefix}.step", smallest], f"{prefix}.scale")
         self._node("Shape", [f"{prefix}.scale"], f"{prefix}.count")
-        middle = helper.make_tensor("value", TensorProto.UINT8, [1], [128])
-        self._node("ConstantOfShape", [f"{prefix}.count"], f"{prefix}.middle", value=middle)
+        zero = helper.make_tensor("value", TensorProto.UINT8, [1], [middle])
+        self._node("ConstantOfShape", [f"{prefix}.count"], f"{prefix}.middle", value=zero)
         self._node(
             "QuantizeLinear", [f"{prefix}.tokens", f"{prefix}.scale", f"{prefix}.middle"], f"{prefix}.int8", axis=0
         )
         self._node("Unsqueeze", [f"{prefix}.scale", axis], f"{prefix}.column")
-        return prefix
+        rounded = self.rounded[name] = _Rounded(f"{prefix}.column", middle, [(f"{prefix}.int8", 1.0)])
+        if self._is_sensitive(name):
+            self._second_term(rounded, prefix)
+        return rounded
+
+    def _second_term(self, rounded: _Rounded, prefix: str) -> None:
+        """What the first term rounded away, in eight bits of its own."""
+        first = [f"{prefix}.int8", f"{prefix}.scale", f"{prefix}.middle"]
+        self._node("DequantizeLinear", first, f"{prefix}.first", axis=0)
+        self._node("Sub", [f"{prefix}.tokens", f"{prefix}.first"], f"{prefix}.rest")
+        smaller = self._constant("int8.smaller", np.array(_SMALLER, dtype=np.float32))
+        self._node("Mul", [f"{prefix}.scale", smaller], f"{prefix}.rest_scale")
+        second = [f"{prefix}.rest", f"{prefix}.rest_scale", f"{prefix}.middle"]
+        self._node("QuantizeLinear", second, f"{prefix}.rest_int8", axis=0)
+        rounded.terms.append((f"{prefix}.rest_int8", _SMALLER))
+
+    def _is_sensitive(self, name: str) -> bool:
+        """Whether the activation is to be written as two terms."""
+        products = [user for user in self.users[name] if self._is_product(user)]
+        if self.two_terms == "none" or name in self.gelus:
+            return False
+        if len(products) > 1:
+            return True  # queries, keys and values
+        return self.two_terms == "layer" and self._feeds_gelu(products[0].output[0])
+
+    def _feeds_gelu(self, name: str) -> bool:
+        adding = self._only_user(name, "Add")
+        return adding is not None and self._only_user(adding.output[0], "Gelu") is not None
 
     def _width(self, name: str) -> int:
         weights = [self.initializers[user.input[1]] for user in self.users[name] if self._is_product(user)]

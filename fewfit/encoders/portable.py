@@ -108,7 +108,8 @@ class PortableEncoder:
         for part, by_precision in graphs.items():
             for precision in PRECISIONS:
                 name = graph_file(part, precision)
-                by_precision[precision] = Graph.from_parts(files[name], described["bindings"][name])
+                if name in described["bindings"]:  # older models have no "mixed"
+                    by_precision[precision] = Graph.from_parts(files[name], described["bindings"][name])
         return cls(
             config=_config(described["config"]),
             tail_layers=int(described["tail_layers"]),

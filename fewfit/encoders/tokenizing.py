@@ -55,6 +55,11 @@ class Tokenizer:
         """How many tokens of every text are special ones."""
         return len(self._head) + len(self._tail)
 
+    @property
+    def special_ids(self) -> tuple[list[int], list[int]]:
+        """The special tokens before and after every text."""
+        return self._head, self._tail
+
     def encode(
         self, texts: Sequence[str], *, max_length: int | None = None, truncate: Truncate = "end"
     ) -> list[list[int]]:

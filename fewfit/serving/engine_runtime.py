@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fewfit.artifact import Artifact
 from fewfit.serving.engine import Engine
-from fewfit.serving.served import ServedModel
+from fewfit.serving.served import ModelLoader, ServedModel
 
 _engines: dict[int, Engine] = {}  # by process: the threads of an engine do not survive a fork
 _lock = threading.Lock()
+_loader = ModelLoader()  # one, so that classifiers on one base share trunk and tokenizer
 
 
 def default_engine() -> Engine:
@@ -24,10 +26,10 @@ def default_engine() -> Engine:
 
 
 class EngineRuntime:
-    """Embeds with a served model on the process's engine."""
+    """Embeds with a saved model, or one that is ready to be saved, on the process's engine."""
 
-    def __init__(self, model: ServedModel) -> None:
-        self.model = model
+    def __init__(self, artifact: Artifact) -> None:
+        self.model: ServedModel = _loader.load(artifact)
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Embeddings, float32 (n_texts, hidden), in the order of `texts`."""

@@ -111,7 +111,8 @@ class ModelLoader:
         if precision is not None:
             return self._build(artifact, portable, precision)
         recorded = artifact.manifest.serving
-        ladder = PRECISIONS[PRECISIONS.index(recorded.get("precision", "int8")) :]
+        finer = PRECISIONS[PRECISIONS.index(recorded.get("precision", "int8")) :]
+        ladder = [candidate for candidate in finer if candidate in portable.tail]
         if ladder[0] == "fp32" or recorded.get("cpu") == cpu_kind():
             return self._build(artifact, portable, ladder[0])
         # Another kind of CPU may round differently or saturate: ask again what was asked when it was saved.
