@@ -9,7 +9,7 @@ import numpy as np
 from fewfit.data.advice import advise
 from fewfit.data.dataset import Dataset, Example
 from fewfit.data.keys import label_key, text_key
-from fewfit.data.language import ENGLISH_SHARE, language_mix
+from fewfit.data.language import ENGLISH_SHARE, LanguageMix, language_mix
 from fewfit.data.report import Finding, Report, Severity, counted, listed, quoted, row_list
 from fewfit.errors import MissingExtraError
 
@@ -34,12 +34,14 @@ def validate(
     count_tokens: CountTokens | None = None,
     max_tokens: int | None = None,
     base: str | None = None,
+    languages: LanguageMix | None = None,
 ) -> Report:
     """Everything that is wrong or doubtful in labelled texts, and advice; all with row numbers.
 
     Fewer than two labels, or no example, is an error in any case. `count_tokens` gives the number of tokens of
     each of a list of texts and `max_tokens` how many the encoder reads; with both, texts that are cut are
-    reported. `base` is the name of the base that is to be trained on, to say whether it fits the languages.
+    reported. `base` is the name of the base that is to be trained on, to say whether it fits the languages, which
+    are found unless `languages` has them already.
 
     >>> from fewfit.data import Dataset, Example
     >>> rows = [("card lost", "cards"), ("Card  lost", "account"), ("no parcel", "delivery")]
@@ -59,7 +61,7 @@ def validate(
         _check_label_names(dataset),
         _check_copies(dataset.examples),
         _check_lengths(dataset, count_tokens, max_tokens),
-        _check_languages(dataset, base),
+        _check_languages(dataset, base, languages),
         advise(dataset),
     )
     return Report(tuple(finding for check in checks for finding in check))
@@ -224,9 +226,9 @@ def _check_lengths(dataset: Dataset, count_tokens: CountTokens | None, max_token
     )
 
 
-def _check_languages(dataset: Dataset, base: str | None) -> Iterator[Finding]:
+def _check_languages(dataset: Dataset, base: str | None, mix: LanguageMix | None) -> Iterator[Finding]:
     try:
-        mix = language_mix(dataset.texts)
+        mix = mix or language_mix(dataset.texts)
     except MissingExtraError as error:
         yield Finding(
             "language_unchecked", "advice", "The languages of the texts were not looked at.", suggestion=str(error)

@@ -16,6 +16,7 @@ from fewfit.data.reading import ReadOptions
 from fewfit.errors import InputError
 from fewfit.service import parts
 from fewfit.service.database import Database
+from fewfit.service.dataset_versions import add_version
 from fewfit.service.errors import LimitError, NotFoundError
 from fewfit.service.failpoints import fail_point
 from fewfit.service.files import FileStore
@@ -121,6 +122,8 @@ class Datasets:
         with self._database.writing() as session:
             session.add(row)
             session.flush()
+            note = f"Uploaded {data.filename}" if data.filename else "Uploaded"
+            add_version(session, row.id, number=1, note=note, user_id=caller.owner_id)
             claim(session, owner, "data", data)
             if eval_data is not None:
                 claim(session, owner, "eval_data", eval_data)
@@ -283,13 +286,12 @@ def dataset_owner(row: DatasetRow) -> Owner:
     return Owner("dataset", row.id, row.organization_id)
 
 
-def find_dataset(session: Session, organization_id: str, dataset_id: str) -> DatasetRow:
+def find_dataset(session: Session, organization_id: str, dataset_id: str, *, lock: bool = False) -> DatasetRow:
     """A dataset of an organisation. Raises NotFoundError."""
     row = None
     if is_dataset_id(dataset_id):
-        row = session.scalar(
-            select(DatasetRow).where(DatasetRow.id == dataset_id, DatasetRow.organization_id == organization_id)
-        )
+        statement = select(DatasetRow).where(DatasetRow.id == dataset_id, DatasetRow.organization_id == organization_id)
+        row = session.scalar(statement.with_for_update() if lock else statement)
     if row is None:
         raise NotFoundError(f"There is no dataset {dataset_id!r}.")
     return row

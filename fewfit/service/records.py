@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
 
-from fewfit.data import Kind
+from fewfit.data import Example, Kind
 from fewfit.service.errors import ForbiddenError
 
 T = TypeVar("T")
@@ -99,7 +99,11 @@ class OpenedFile:
 
 @dataclass(frozen=True)
 class DatasetOptions:
-    """What a user may say about an upload. A column that is None is found; `label_separator` is for CSV."""
+    """What a user may say about an upload. A column that is None is found; `label_separator` is for CSV.
+
+    With `find_kind` the data says whether texts have one label or several, whatever type was given.
+    `min_eval_examples` is the fewest examples of an evaluation file; below the server's setting it warns.
+    """
 
     keep_original_file: bool = False
     skip_malformed_input: bool = False
@@ -107,6 +111,8 @@ class DatasetOptions:
     label_separator: str | None = None
     text_column: str | None = "text"
     label_column: str | None = "label"
+    find_kind: bool = False
+    min_eval_examples: int | None = None
 
 
 @dataclass(frozen=True)
@@ -171,6 +177,62 @@ class Dataset:
     def kind(self) -> Kind:
         """Whether each text has one label or several."""
         return DATASET_TYPES[self.type]
+
+
+@dataclass(frozen=True)
+class PartOverview:
+    """A part of a dataset in numbers: rows, and how often each label occurs."""
+
+    n_rows: int
+    labels: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class DatasetOverview:
+    """What checking found out about a dataset, whether or not it can be trained on.
+
+    `languages` are ISO 639-1 codes with their shares, `base` the kind of base that fits them: "english",
+    "multilingual" or empty. `columns` says how the file was read: its format, columns and separators.
+    """
+
+    kind: Kind
+    train: PartOverview
+    evaluation: PartOverview | None
+    languages: tuple[tuple[str, float], ...] = ()
+    base: str = ""
+    columns: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """Something that a dataset must have, and whether it does. One that is not `needed` is only advised."""
+
+    text: str
+    met: bool
+    found: str = ""
+    needed: bool = True
+
+
+@dataclass(frozen=True)
+class DatasetVersion:
+    """A dataset after an edit; `note` says what was done. `overview` is None while it is being checked."""
+
+    number: int
+    note: str
+    user_id: str
+    created_at: datetime
+    parent: int | None = None
+    overview: DatasetOverview | None = None
+
+
+@dataclass(frozen=True)
+class RowPage:
+    """Some rows of a part. `total` counts all that were asked for, `n_rows` all there are."""
+
+    rows: tuple[Example, ...]
+    total: int
+    n_rows: int
+    labels: Mapping[str, int]
 
 
 # Models -----------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from fewfit.service.classifying import Classifying
 from fewfit.service.correcting import Corrections
 from fewfit.service.database import Database
 from fewfit.service.datasets import Datasets
+from fewfit.service.editing import Editing
 from fewfit.service.engine_loading import EngineLoader
 from fewfit.service.files import FileStore
 from fewfit.service.jobs import Jobs
@@ -72,6 +73,7 @@ class Service:
         self.keys = Keys(database, rate_limit_per_minute=settings.rate_limit_per_minute)
         self.sessions = Sessions(database, self.keys)
         self.datasets = Datasets(database, files, self.jobs, settings, _download_secret(database))
+        self.editing = Editing(database, files, self.jobs)
         self.models = Models(database, self.jobs, self.bases, on_delete=self._forget)
         self._loader = loader
         self._not_ready = f"The base {self.bases.default_name} is being loaded."

@@ -155,6 +155,22 @@ class DatasetRow(Base):
     updated_at: Mapped[datetime]
 
 
+class DatasetVersionRow(Base):
+    """A dataset after an edit: its parent's rows, changed. Version 1 is what was uploaded, with `reading`."""
+
+    __tablename__ = "dataset_versions"
+
+    dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    parent: Mapped[int | None]
+    edit: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    note: Mapped[str]
+    user_id: Mapped[str] = mapped_column(String(64))
+    reading: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    overview: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    created_at: Mapped[datetime]
+
+
 class ModelRow(Base):
     """A model: a stable id over its versions."""
 

@@ -1,6 +1,6 @@
 """From uploaded files to a dataset: what is read, dropped, counted and refused."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
@@ -10,18 +10,21 @@ from fewfit.data import (
     Dataset,
     Finding,
     Kind,
+    LanguageMix,
     Report,
     Requirements,
     drop_duplicates,
     drop_rare_labels,
+    language_mix,
     read_dataset,
     text_key,
     validate,
 )
 from fewfit.data.reading import sniff_format
-from fewfit.errors import DataError, InputError
+from fewfit.errors import DataError, InputError, MissingExtraError
 from fewfit.service.parts import label_samples, samples
 from fewfit.service.records import DatasetOptions
+from fewfit.service.rows import Rows
 
 # Warnings and errors that the dataset's record shows; the report has them all.
 _SHOWN = 50
@@ -41,15 +44,21 @@ class Source:
 
 @dataclass(frozen=True)
 class Rules:
-    """What a dataset must have."""
+    """What a dataset must have. `kind` None is found from the data."""
 
-    kind: Kind
+    kind: Kind | None
     options: DatasetOptions
     min_examples: int
     min_examples_per_label: int
     min_eval_examples: int
     eval_fraction: float
     min_holdout_examples: int
+
+    @property
+    def fewest_eval_examples(self) -> int:
+        """The fewest examples that an evaluation part may have."""
+        own = self.options.min_eval_examples
+        return self.min_eval_examples if own is None else own
 
 
 @dataclass(frozen=True)
@@ -61,6 +70,7 @@ class Validated:
     report: Report
     notes: tuple[str, ...]
     n_tokens: int | None
+    languages: LanguageMix | None = None
 
     @property
     def error(self) -> str | None:
@@ -82,6 +92,18 @@ class Validated:
             for name, dataset in found
             if dataset is not None
         ]
+
+    def overview(self, reading: Mapping[str, Any]) -> dict[str, Any]:
+        """The numbers as a version keeps them, whether or not the dataset is in order."""
+        mix = self.languages
+        return {
+            "kind": self.train.kind,
+            "train": _part_overview(self.train),
+            "eval": None if self.evaluation is None else _part_overview(self.evaluation),
+            "languages": [] if mix is None else [list(share) for share in mix.shares if share[1] >= _LEAST_SHARE],
+            "base": "" if mix is None or not mix.shares else mix.base,
+            "columns": reading.get("columns", {}),
+        }
 
     def metrics(self) -> dict[str, Any]:
         """The counts as the record keeps them."""
@@ -107,23 +129,44 @@ def validate_files(
     max_tokens: int | None = None,
 ) -> Validated:
     """Reads and checks the files of a dataset. Raises InputError where a file cannot be read at all."""
-    train, report = _read(data, rules)
+    rows = read_files(data, eval_data, rules)
+    return check_rows(rows, rules, count_tokens=count_tokens, max_tokens=max_tokens)
+
+
+def read_files(data: Source, eval_data: Source | None, rules: Rules) -> Rows:
+    """The rows of the files of a dataset, with what was found while they were read."""
+    train, report = _read(data, rules, rules.kind, rules.options.label_separator)
+    if eval_data is None:
+        return Rows(train, None, report)
+    separator = train.read_as.label_separator if train.read_as and rules.kind is None else rules.options.label_separator
+    evaluation, eval_report = _read(eval_data, rules, train.kind, separator if train.kind == "multi" else None)
+    return Rows(train, evaluation, report, eval_report)
+
+
+def check_rows(
+    rows: Rows, rules: Rules, *, count_tokens: CountTokens | None = None, max_tokens: int | None = None
+) -> Validated:
+    """Checks rows, new or edited, and leaves out of them what cannot be trained on."""
+    train, report = _without_exact_copies(rows.train, rows.train_reading)
     notes: list[str] = []
     if rules.options.skip_malformed_input:
         train, dropped = drop_rare_labels(train, rules.min_examples_per_label)
         report = report.merge(dropped)
     requirements = Requirements(rules.min_examples, rules.min_examples_per_label, strict=True)
+    mix = _languages(train)
     if report.ok or train.examples:
-        found = validate(train, requirements=requirements, count_tokens=count_tokens, max_tokens=max_tokens)
+        found = validate(
+            train, requirements=requirements, count_tokens=count_tokens, max_tokens=max_tokens, languages=mix
+        )
         report = report.merge(found)
     evaluation = None
-    if eval_data is None:
+    if rows.evaluation is None:
         notes.append(_without_evaluation_file(rules, len(train)))
     else:
-        evaluation, eval_report = _read_evaluation(eval_data, rules, train)
+        evaluation, eval_report = _check_evaluation(rows.evaluation, rows.eval_reading, rules, train)
         report = report.merge(_in_evaluation_file(eval_report))
     n_tokens = _total_tokens(train.texts, count_tokens) if count_tokens is not None and report.ok else None
-    return Validated(train, evaluation, report, tuple(notes), n_tokens)
+    return Validated(train, evaluation, report, tuple(notes), n_tokens, mix)
 
 
 def _without_evaluation_file(rules: Rules, n_rows: int) -> str:
@@ -136,26 +179,34 @@ def _without_evaluation_file(rules: Rules, n_rows: int) -> str:
     )
 
 
-def _read(source: Source, rules: Rules) -> tuple[Dataset, Report]:
+def part_of(finding: Finding) -> str:
+    """Which part's rows a finding of a dataset's report is about: "train" or "eval"."""
+    return "eval" if finding.message.startswith(_EVALUATION) else "train"
+
+
+def _read(source: Source, rules: Rules, kind: Kind | None, label_separator: str | None) -> tuple[Dataset, Report]:
     options = rules.options
     head = source.stream.read(_HEAD_BYTES)
     source.stream.seek(0)
     found = sniff_format(head, source.filename)
-    if rules.kind == "multi" and found in ("csv", "tsv") and options.label_separator is None:
+    if kind == "multi" and found in ("csv", "tsv") and label_separator is None:
         raise InputError(
             "Data with several labels a text must be JSONL: a CSV cell holds one label. "
             'Write one object a line: {"text": "...", "label": ["...", "..."]}.'
         )
-    dataset, report = read_dataset(
+    return read_dataset(
         source.stream,
         name=source.filename or "data",
-        kind=rules.kind,
+        kind=kind,
         text_column=options.text_column,
         label_column=options.label_column,
         delimiter=options.csv_delimiter,
-        label_separator=options.label_separator,
+        label_separator=label_separator,
         skip_malformed=options.skip_malformed_input,
     )
+
+
+def _without_exact_copies(dataset: Dataset, report: Report) -> tuple[Dataset, Report]:
     kept = drop_duplicates(dataset)
     if len(kept) == len(dataset):
         return dataset, report
@@ -165,8 +216,8 @@ def _read(source: Source, rules: Rules) -> tuple[Dataset, Report]:
     return kept, report.merge(Report((Finding("duplicate_text", "warning", f"Dropped: {words}.", rows=tuple(rows)),)))
 
 
-def _read_evaluation(source: Source, rules: Rules, train: Dataset) -> tuple[Dataset, Report]:
-    dataset, report = _read(source, rules)
+def _check_evaluation(dataset: Dataset, report: Report, rules: Rules, train: Dataset) -> tuple[Dataset, Report]:
+    dataset, report = _without_exact_copies(dataset, report)
     findings: list[Finding] = []
     known = set(train.label_names)
     strange = sorted(set(dataset.label_names) - known) if known else []
@@ -188,27 +239,52 @@ def _read_evaluation(source: Source, rules: Rules, train: Dataset) -> tuple[Data
     if shared:
         findings.append(
             Finding(
-                "duplicate_text",
+                "leaked_text",
                 "warning",
                 f"{len(shared):,} texts are in the training file too, so the metrics will flatter the model.",
                 rows=tuple(shared),
                 suggestion="Take them out of one of the files.",
             )
         )
-    if len(dataset) < rules.min_eval_examples:
+    if len(dataset) < rules.fewest_eval_examples:
         findings.append(
             Finding(
                 "few_examples",
                 "error",
-                f"There are {len(dataset)} valid examples; at least {rules.min_eval_examples} are needed.",
+                f"There are {len(dataset)} valid examples; at least {rules.fewest_eval_examples} are needed.",
                 suggestion="Add more, or leave the file out: then a part of the training file is held out.",
+            )
+        )
+    elif len(dataset) < rules.min_eval_examples:
+        findings.append(
+            Finding(
+                "few_examples",
+                "warning",
+                f"There are {len(dataset)} valid examples, so the metrics will be rough.",
+                suggestion=f"From {rules.min_eval_examples} on they say more.",
             )
         )
     return dataset, report.merge(Report(tuple(findings)))
 
 
+_EVALUATION = "Evaluation file: "
+# A language with a smaller share is a slip of the detector.
+_LEAST_SHARE = 0.005
+
+
+def _languages(dataset: Dataset) -> LanguageMix | None:
+    try:
+        return language_mix(dataset.texts)
+    except MissingExtraError:
+        return None
+
+
+def _part_overview(dataset: Dataset) -> dict[str, Any]:
+    return {"n_rows": len(dataset), "labels": dataset.label_counts}
+
+
 def _in_evaluation_file(report: Report) -> Report:
-    return Report(tuple(replace(f, message=f"Evaluation file: {f.message}") for f in report))
+    return Report(tuple(replace(f, message=f"{_EVALUATION}{f.message}") for f in report))
 
 
 def _total_tokens(texts: Sequence[str], count_tokens: CountTokens) -> int:
