@@ -16,6 +16,7 @@ _LEAST = {
     "cosine_weight": 0,
     "contrastive_weight": 0,
     "classification_weight": 0,
+    "label_names_weight": 0,
     "n_folds": 0,
     "batch_tokens": 1,
 }
@@ -32,6 +33,8 @@ class TrainingSettings:
     Three losses can be mixed by weight: `cosine_weight` for the cosine similarity of pairs,
     `contrastive_weight` for supervised contrast (its `temperature` divides the similarities),
     `classification_weight` for cross-entropy through a linear head; see `fewfit.training.losses`.
+    `label_names_weight` adds what the labels are called (its `label_names_temperature` divides the similarities of
+    texts and names), where the names say something about the texts; see `fewfit.training.label_names`.
     `n_folds` is how many out-of-fold tails are tuned for thresholds, calibration and the choice between
     the tuned and the frozen tail (0: none, then these come from the frozen base alone). `batch_tokens` is
     how many padded tokens go through the trunk at once; it changes speed and memory only.
@@ -47,6 +50,8 @@ class TrainingSettings:
     contrastive_weight: float = 0.0
     temperature: float = 0.1
     classification_weight: float = 0.0
+    label_names_weight: float = 1.0
+    label_names_temperature: float = 0.2
     n_folds: int = 2
     batch_tokens: int = 2048
 
@@ -55,7 +60,7 @@ class TrainingSettings:
             value = getattr(self, name)
             if value is not None and value < least:
                 raise InputError(f"{name} is {value}; expected {least} or more.")
-        for name in ("learning_rate", "temperature"):
+        for name in ("learning_rate", "temperature", "label_names_temperature"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise InputError(f"{name} is {value}; expected more than 0.")

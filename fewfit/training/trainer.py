@@ -18,6 +18,7 @@ from fewfit.training.cross_validation import OutOfFold
 from fewfit.training.events import Progress
 from fewfit.training.heads import fit_head
 from fewfit.training.insight import Insight
+from fewfit.training.label_names import names_help, spoken
 from fewfit.training.metrics import score
 from fewfit.training.settings import TrainingSettings
 from fewfit.training.targets import Targets
@@ -98,6 +99,7 @@ class _Job:
         self.settings = settings
         self.seed = seed
         self.progress = progress
+        self.names: Activations | None = None
         self.device = encoder.device
         self.tail_layers = _tail_layers(encoder, settings)
         self.steps = settings.steps or default_steps(len(texts), settings.batch_size)
@@ -113,6 +115,7 @@ class _Job:
         trunk, tail = self.encoder.split(self.tail_layers)
         activations = self._activations(trunk)
         embeddings = self._embed(tail, activations)
+        self.names = self._names(trunk, tail, embeddings)
         frozen_head = fit_head(embeddings, self.targets)
         tuned_logits, frozen_logits = self._out_of_fold(activations, embeddings)
         everything = np.arange(len(self.texts))
@@ -181,6 +184,23 @@ class _Job:
             cost_per_text=self.cost_per_text,
         )
 
+    def _names(self, trunk: Trunk, tail: Tail, embeddings: np.ndarray) -> Activations | None:
+        """The trunk's output for the label names; None where they are not to count or say nothing."""
+        if not self.settings.label_names_weight:
+            return None
+        token_ids = self.encoder.tokenizer.encode([spoken(label) for label in self.targets.labels])
+        names = KeptActivations(
+            trunk,
+            self.encoder.tokenizer,
+            token_ids,
+            device=self.device,
+            batch_tokens=self.settings.batch_tokens,
+            progress=Progress(),  # too little to be counted
+            stage="",
+            cost_per_text=0.0,
+        )
+        return names if names_help(embeddings, self._embed(tail, names), self.targets) else None
+
     def _embed(self, tail: Tail, activations: Activations, rows: np.ndarray | None = None) -> np.ndarray:
         return embed(
             tail,
@@ -214,6 +234,7 @@ class _Job:
             progress=self.progress,
             stage=stage,
             cost_per_step=self.cost_per_step,
+            names=self.names,
         )
 
     def _out_of_fold(self, activations: Activations, embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

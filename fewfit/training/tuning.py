@@ -12,6 +12,7 @@ from fewfit.encoders.batching import length_batches
 from fewfit.encoders.split import Tail
 from fewfit.training.activations import Activations
 from fewfit.training.events import Progress
+from fewfit.training.label_names import MOST_LABELS_A_STEP, name_loss
 from fewfit.training.losses import (
     balanced_binary_cross_entropy,
     contrastive_loss,
@@ -51,13 +52,15 @@ def tune(
     progress: Progress,
     stage: str,
     cost_per_step: float,
+    names: Activations | None = None,
 ) -> None:
     """Tunes `tail` in place on some rows of the training set.
 
     Each step takes one class-balanced batch, runs it through the tail in buckets of similar length
     (little is padding) and lowers a supervised contrastive loss over the whole batch plus a
     classification loss through a linear head that starts at `head` (fitted on the untuned embeddings).
-    That head is thrown away: a fresh one is fitted on the tuned embeddings.
+    That head is thrown away: a fresh one is fitted on the tuned embeddings. `names` are the activations
+    of the label names, in the order of the labels, where these are to count.
     """
     settings = plan.settings
     rng = np.random.default_rng(plan.seed)
@@ -86,10 +89,12 @@ def tune(
             wanted = truth[torch.from_numpy(chosen[order]).to(device)]
             loss = torch.zeros((), device=device)
             pairs = pair_weights(wanted)
+            # Cosines are meant; most bases give unit lengths already.
+            directions = functional.normalize(embeddings, dim=-1)
             if settings.cosine_weight:
-                loss = loss + settings.cosine_weight * cosine_loss(embeddings, pairs)
+                loss = loss + settings.cosine_weight * cosine_loss(directions, pairs)
             if settings.contrastive_weight:
-                loss = loss + settings.contrastive_weight * contrastive_loss(embeddings, pairs, settings.temperature)
+                loss = loss + settings.contrastive_weight * contrastive_loss(directions, pairs, settings.temperature)
             if settings.classification_weight:
                 logits = functional.linear(embeddings, weight, bias)
                 classification = (
@@ -98,6 +103,18 @@ def tune(
                     else balanced_binary_cross_entropy(logits, wanted, positive_share)
                 )
                 loss = loss + settings.classification_weight * classification
+            if names is not None:
+                compared = _compared_labels(wanted)
+                name_embeddings, name_order = _forward(tail, names, compared, settings.batch_tokens, device)
+                columns = torch.from_numpy(compared[name_order]).to(device)
+                loss = loss + settings.label_names_weight * name_loss(
+                    directions,
+                    functional.normalize(name_embeddings, dim=-1),
+                    wanted[:, columns],
+                    single=own.kind == "single",
+                    temperature=settings.label_names_temperature,
+                    positive_share=positive_share[columns],
+                )
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(tail_parameters, MAX_GRADIENT_NORM)
@@ -105,6 +122,13 @@ def tune(
             schedule.step()
             progress.advance(stage, cost_per_step=cost_per_step, loss=float(loss.detach()))
     tail.eval()
+
+
+def _compared_labels(wanted: torch.Tensor) -> np.ndarray:
+    """The columns whose names a batch is compared with: all, or those that its texts carry."""
+    if wanted.shape[1] <= MOST_LABELS_A_STEP:
+        return np.arange(wanted.shape[1])
+    return np.flatnonzero(wanted.any(dim=0).cpu().numpy())
 
 
 def _forward(
