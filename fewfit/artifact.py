@@ -21,6 +21,7 @@ from safetensors.numpy import load_file, save
 from fewfit.decision import Calibration, Decision, Head, Kind
 from fewfit.encoders.portable import ENCODER_FILE, GRAPH_FILES, TRUNK_FILE, PortableEncoder
 from fewfit.errors import ArtifactError
+from fewfit.examples import KeptExamples
 
 SCHEMA_VERSION = 1
 MANIFEST_FILE = "model.json"
@@ -28,6 +29,7 @@ TAIL_FILE = "tail.safetensors"
 HEAD_FILE = "head.safetensors"
 TOKENIZER_FILE = "tokenizer.json"
 PROBES_FILE = "probes.safetensors"
+EXAMPLES_FILE = "examples.safetensors"
 LARGEST_MANIFEST_BYTES = 64 * 2**20
 
 
@@ -68,19 +70,23 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Artifact:
-    """A saved model in memory. `tail` maps parameter names to arrays; `frozen` is the untuned decision.
+    """A saved model in memory. `tail` maps parameter names to arrays; `frozen` is the untuned decision (None
+    in a model that was updated: the untuned embeddings of its examples are not kept).
 
     `portable` is what a machine without torch needs of the base (None in a model saved by torch alone),
-    `probes` the trained model's confidences on `fewfit.serving.parity.ODD_TEXTS`, (n_texts, n_labels).
+    `probes` the trained model's confidences on `fewfit.serving.parity.ODD_TEXTS`, (n_texts, n_labels), and
+    `probe_embeddings` its embeddings of them (None in older models). `examples` are those it keeps, if any.
     """
 
     manifest: Manifest
     decision: Decision
-    frozen: Decision
+    frozen: Decision | None
     tail: Mapping[str, np.ndarray]
     tokenizer: str
     portable: PortableEncoder | None = None
     probes: np.ndarray | None = None
+    probe_embeddings: np.ndarray | None = None
+    examples: KeptExamples | None = None
 
 
 def write_artifact(folder: Path | str, artifact: Artifact) -> None:
@@ -116,9 +122,10 @@ def check_replaceable(folder: Path) -> None:
         )
 
 
-def read_artifact(folder: Path | str) -> Artifact:
+def read_artifact(folder: Path | str, *, examples: bool = True) -> Artifact:
     """Reads a model folder and checks every file against its hash.
 
+    Who only answers texts leaves the kept `examples` out: they are the largest part that answering does not need.
     Raises ArtifactError when a part is missing, was changed, or comes from a newer fewfit.
     """
     source = Path(folder)
@@ -131,12 +138,23 @@ def read_artifact(folder: Path | str) -> Artifact:
         heads = load_file(source / HEAD_FILE)
         tail = load_file(source / TAIL_FILE)
         decision = _decision(manifest, data["decision"], heads, "")
-        frozen = _decision(manifest, data["frozen"], heads, "frozen.")
+        frozen = None if data["frozen"] is None else _decision(manifest, data["frozen"], heads, "frozen.")
         portable, probes = _portable(source, hashes)
+        kept = _examples(source, hashes, len(manifest.labels)) if examples and EXAMPLES_FILE in hashes else None
     except (KeyError, TypeError, ValueError, SafetensorError) as error:
         raise ArtifactError(f"{source / MANIFEST_FILE} cannot be understood: {error!r}.") from error
     tokenizer = (source / TOKENIZER_FILE).read_text(encoding="utf-8")
-    return Artifact(manifest, decision, frozen, tail, tokenizer, portable, probes)
+    return Artifact(
+        manifest,
+        decision,
+        frozen,
+        tail,
+        tokenizer,
+        portable,
+        probes.get("confidences"),
+        probes.get("embeddings"),
+        kept,
+    )
 
 
 def read_manifest(folder: Path | str) -> Manifest:
@@ -149,10 +167,15 @@ def read_manifest(folder: Path | str) -> Manifest:
         raise ArtifactError(f"{source / MANIFEST_FILE} cannot be understood: {error!r}.") from error
 
 
-def _portable(source: Path, hashes: Mapping[str, str]) -> tuple[PortableEncoder | None, np.ndarray | None]:
+def _examples(source: Path, hashes: Mapping[str, str], n_labels: int) -> KeptExamples:
+    _check(source / EXAMPLES_FILE, hashes[EXAMPLES_FILE])
+    return KeptExamples.from_arrays(load_file(source / EXAMPLES_FILE), n_labels)
+
+
+def _portable(source: Path, hashes: Mapping[str, str]) -> tuple[PortableEncoder | None, dict[str, np.ndarray]]:
     """The encoder's files and the probes, where the model has them; the trunk is read when it is needed."""
     if ENCODER_FILE not in hashes:
-        return None, None
+        return None, {}
     files = {}
     for name in (ENCODER_FILE, *(name for name in GRAPH_FILES if name in hashes)):
         _check(source / name, hashes[name])
@@ -161,26 +184,32 @@ def _portable(source: Path, hashes: Mapping[str, str]) -> tuple[PortableEncoder 
     trunk = source / TRUNK_FILE if TRUNK_FILE in hashes else None
     if trunk is not None and not trunk.is_file():
         _check(trunk, hashes[TRUNK_FILE])
-    return PortableEncoder.from_files(files, trunk), load_file(source / PROBES_FILE)["confidences"]
+    return PortableEncoder.from_files(files, trunk), load_file(source / PROBES_FILE)
 
 
 def _contents(artifact: Artifact) -> dict[str, bytes]:
-    portable: dict[str, bytes] = {}
+    optional: dict[str, bytes] = {}
     if artifact.portable is not None and artifact.probes is not None:
-        portable = artifact.portable.files()
-        portable[PROBES_FILE] = save({"confidences": np.ascontiguousarray(artifact.probes)})
-    heads = {
-        "weight": artifact.decision.head.weight,
-        "bias": artifact.decision.head.bias,
-        "frozen.weight": artifact.frozen.head.weight,
-        "frozen.bias": artifact.frozen.head.bias,
-    }
+        optional = artifact.portable.files()
+        probes = {"confidences": artifact.probes}
+        if artifact.probe_embeddings is not None:
+            probes["embeddings"] = artifact.probe_embeddings
+        optional[PROBES_FILE] = _safetensors(probes)
+    if artifact.examples is not None:
+        optional[EXAMPLES_FILE] = _safetensors(artifact.examples.arrays())
+    heads = {"weight": artifact.decision.head.weight, "bias": artifact.decision.head.bias}
+    if artifact.frozen is not None:
+        heads |= {"frozen.weight": artifact.frozen.head.weight, "frozen.bias": artifact.frozen.head.bias}
     return {
-        TAIL_FILE: save({name: np.ascontiguousarray(array) for name, array in artifact.tail.items()}),
-        HEAD_FILE: save({name: np.ascontiguousarray(array) for name, array in heads.items()}),
+        TAIL_FILE: _safetensors(artifact.tail),
+        HEAD_FILE: _safetensors(heads),
         TOKENIZER_FILE: artifact.tokenizer.encode(),
-        **portable,
+        **optional,
     }
+
+
+def _safetensors(arrays: Mapping[str, np.ndarray]) -> bytes:
+    return save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
 
 
 def _manifest_json(artifact: Artifact, hashes: Mapping[str, str]) -> bytes:
@@ -188,7 +217,7 @@ def _manifest_json(artifact: Artifact, hashes: Mapping[str, str]) -> bytes:
         "schema_version": SCHEMA_VERSION,
         **asdict(artifact.manifest),
         "decision": _decision_json(artifact.decision),
-        "frozen": _decision_json(artifact.frozen),
+        "frozen": None if artifact.frozen is None else _decision_json(artifact.frozen),
         "files": dict(hashes),
     }
     return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False).encode()

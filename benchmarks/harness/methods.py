@@ -20,7 +20,7 @@ _OURS = (
     "encoders/*ing.py",
     "encoders/encoder.py",
     "encoders/split.py",
-    "decision.py",
+    "decision/*.py",
     "classifier/classifier.py",
     "classifier/inputs.py",
 )

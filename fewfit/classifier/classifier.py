@@ -12,9 +12,12 @@ import numpy as np
 from fewfit.artifact import Artifact, Manifest, read_artifact, write_artifact
 from fewfit.classifier import with_torch
 from fewfit.classifier.estimator import Estimator
+from fewfit.classifier.explaining import DEFAULT_WORDS, Explanation, explain
 from fewfit.classifier.inputs import Labels, as_kept, label_names, labelled, text_rows, whole_number
 from fewfit.classifier.making import make_artifact
-from fewfit.data import Report, Requirements, clean_text, validate
+from fewfit.classifier.updating import Update, updated
+from fewfit.classifier.weights import ClassWeight, kept_weights, label_weights
+from fewfit.data import Report, Requirements, clean_text, drop_duplicates, validate
 from fewfit.decision import Decision
 from fewfit.errors import ArtifactError, BaseError, InputError, MissingExtraError, NotFittedError
 from fewfit.serving.engine_runtime import EngineRuntime
@@ -44,7 +47,9 @@ class Classifier(Estimator):
     `base` is a name from `fewfit bases`, a Hugging Face id or a folder. `effort` is how much time
     training may take ("quick", "balanced", "thorough"); `settings` gives every knob instead. `max_length`
     is how many tokens of a text are read (None: as many as the base reads by default). `clean` strips
-    markup and URLs, when training and when classifying. `device` is a torch device or "auto".
+    markup and URLs, when training and when classifying. `device` is a torch device or "auto". `class_weight`
+    is how much labels count in the head: "balanced", None (as often as they occur) or a weight a label.
+    `keep_examples` keeps training texts and their embeddings in the model, for `update` and `explain`.
 
     scikit-learn's conventions hold: parameters are kept as given, fitted attributes end in an underscore,
     and it works in `cross_val_score` and `GridSearchCV`. Labels are strings (single-label), lists of
@@ -52,7 +57,17 @@ class Classifier(Estimator):
     one too, and `classes_` are its column numbers).
     """
 
-    _parameters = ("base", "effort", "seed", "max_length", "clean", "device", "settings")
+    _parameters = (
+        "base",
+        "effort",
+        "seed",
+        "max_length",
+        "clean",
+        "device",
+        "class_weight",
+        "keep_examples",
+        "settings",
+    )
     _settings: "TrainingSettings | dict[str, Any] | None"
     _fitted_state = ("_artifact", "_indicator", "_probe_texts", "_with_torch", "_insight")
 
@@ -65,6 +80,8 @@ class Classifier(Estimator):
         max_length: int | None = None,
         clean: bool = False,
         device: str = "auto",
+        class_weight: ClassWeight = "balanced",
+        keep_examples: bool = True,
         settings: "TrainingSettings | None" = None,
     ) -> None:
         self.base = base
@@ -73,6 +90,8 @@ class Classifier(Estimator):
         self.max_length = max_length
         self.clean = clean
         self.device = device
+        self.class_weight = class_weight
+        self.keep_examples = keep_examples
         self.settings = settings
 
     @property
@@ -112,6 +131,7 @@ class Classifier(Estimator):
         dataset, found = labelled(texts, names)
         found.raise_for_errors()
         targets = training.Targets.from_labels(dataset.targets, known=columns)
+        targets = replace(targets, weights=label_weights(self.class_weight, targets.labels))
         encoder = with_torch.load_encoder(self.base, self.device)
         max_length = encoder.config.max_length
         if self.max_length is not None:
@@ -144,9 +164,11 @@ class Classifier(Estimator):
                 "seed": seed,
                 "effort": None if self.settings else self.effort,
                 "settings": asdict(settings),
+                "class_weight": kept_weights(self.class_weight),
                 "indicator": columns is not None,
             },
             warnings=[finding.message for finding in report.warnings],
+            texts=read if self.keep_examples else None,
         )
         runtime: Runtime = with_torch.torch_runtime(encoder, trained.tail_layers, artifact.tail, max_length)
         probe_texts = read[:_MOST_PROBE_TEXTS]
@@ -166,6 +188,32 @@ class Classifier(Estimator):
         self._indicator = columns is not None
         self._insight = trained.insight
         return self
+
+    def update(self, texts: Iterable[str], labels: Labels) -> Update:
+        """Takes in more examples, of the labels that are there or of new ones, in seconds.
+
+        The head is fitted again on the kept examples and the new ones; the encoder stays as it was tuned. A
+        text that the model has already is replaced, so corrections can be given. Columns of new labels come
+        after the old ones. What comes back says how the new texts were answered before and after, and
+        whether training again pays. Raises InputError for a model that keeps no examples.
+        """
+        artifact = self._fitted()
+        names, _ = label_names(labels)
+        dataset, found = labelled(texts, names)
+        found.raise_for_errors()
+        if not len(dataset):
+            raise InputError("There are no new examples: the list is empty.")
+        if self._fitted().manifest.clean:
+            dataset = dataset.with_examples(replace(e, text=clean_text(e.text)) for e in dataset.examples)
+        dataset = drop_duplicates(dataset)
+        embeddings = self._runtime().embed(dataset.texts)
+        self._artifact, update = updated(artifact, dataset.texts, dataset.targets, embeddings)
+        if not self._with_torch and self._artifact.manifest.serving != artifact.manifest.serving:
+            self._runtime_ = EngineRuntime(self._artifact)  # another precision may serve now
+        vars(self).pop("_insight", None)  # it was about the examples that were there before
+        for reason in update.reasons:
+            logger.warning("Training again is likely to pay: %s", reason)
+        return update
 
     # Answering ----------------------------------------------------------------------------------
 
@@ -192,6 +240,24 @@ class Classifier(Estimator):
         artifact = self._fitted()
         return artifact.decision.probabilities(self._embed(texts, self._runtime()))
 
+    def explain(
+        self, texts: Iterable[str], *, label: str | None = None, n_examples: int = 3, n_words: int = DEFAULT_WORDS
+    ) -> list[Explanation]:
+        """Why each text gets its surest label, or what speaks for `label`: nearest examples and words.
+
+        A word's weight is how far the label's log-odds fall without it. Each text is asked about up to
+        `n_words` times more (0: no words); in longer texts, neighbouring words are taken together.
+        """
+        artifact = self._fitted()
+        return explain(
+            artifact,
+            lambda asked: self._embed(asked, self._runtime()),
+            text_rows(texts),
+            label=label,
+            n_examples=n_examples,
+            n_words=n_words,
+        )
+
     def evaluate(self, texts: Iterable[str], labels: Labels, *, compare: bool = True) -> "Evaluation":
         """How good the answers are on labelled texts, beside those of the frozen base.
 
@@ -212,7 +278,7 @@ class Classifier(Estimator):
             )
         confidences = artifact.decision.probabilities(self._embed(rows, self._runtime()))
         frozen = None
-        if compare and (runtime := self._frozen_runtime()) is not None:
+        if compare and artifact.frozen is not None and (runtime := self._frozen_runtime()) is not None:
             before = artifact.frozen.probabilities(self._embed(rows, runtime))
             frozen = training.score(targets, before, artifact.frozen.matrix(before))
         given = artifact.decision.matrix(confidences)
@@ -288,6 +354,8 @@ class Classifier(Estimator):
             max_length=manifest.max_length,
             clean=manifest.clean,
             device=device,
+            class_weight=settings.get("class_weight", "balanced"),
+            keep_examples=artifact.examples is not None,
         )
         if "settings" in settings and settings.get("effort") is None:
             classifier._settings = dict(settings["settings"])

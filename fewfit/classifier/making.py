@@ -2,11 +2,13 @@
 
 import logging
 import platform
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from fewfit.artifact import Artifact, BaseReference, Manifest
+from fewfit.examples import KeptExamples
 from fewfit.version import __version__
 
 if TYPE_CHECKING:
@@ -28,11 +30,12 @@ def make_artifact(
     clean: bool,
     training: dict[str, Any],
     warnings: list[str],
+    texts: Sequence[str] | None,
 ) -> Artifact:
     """The artifact of a model that was just trained.
 
     `source` says where the base was found, `training` what the caller chose; what was found out by
-    training is added to it.
+    training is added to it. The `texts` are kept with the model as examples; None keeps nothing of them.
     """
     manifest = Manifest(
         kind=targets.kind,
@@ -66,6 +69,7 @@ def make_artifact(
         frozen=trained.frozen,
         tail={name: tensor.detach().cpu().numpy() for name, tensor in trained.tail.state_dict().items()},
         tokenizer=encoder.tokenizer.to_json(),
+        examples=None if texts is None else KeptExamples.of(texts, trained.embeddings, targets.matrix),
     )
 
 

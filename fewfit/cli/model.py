@@ -1,11 +1,14 @@
-"""Opens a saved model for a command."""
+"""Opens saved models for commands, and finds out where they can be saved."""
 
+import tempfile
 from pathlib import Path
 
+from fewfit.artifact import check_replaceable
 from fewfit.classifier import Classifier
 from fewfit.cli.base import base_argument
 from fewfit.cli.console import fetch_progress
 from fewfit.encoders.weights import locate
+from fewfit.errors import ArtifactError
 
 
 def open_model(folder: Path, base: str | None, *, quiet: bool) -> Classifier:
@@ -15,3 +18,14 @@ def open_model(folder: Path, base: str | None, *, quiet: bool) -> Classifier:
     with fetch_progress(quiet=quiet) as on_progress:
         locate(base_argument(base), on_progress=on_progress)
     return Classifier.load(folder, base=base_argument(base))
+
+
+def check_output(folder: Path) -> None:
+    """Finds out before training that the model cannot be saved afterwards."""
+    check_replaceable(folder)
+    parent = next(parent for parent in folder.absolute().parents if parent.exists())
+    try:
+        with tempfile.TemporaryDirectory(dir=parent, prefix=f".{folder.name}-"):
+            pass
+    except OSError as error:
+        raise ArtifactError(f"{folder} cannot be made: {parent} is no folder that can be written to.") from error

@@ -1,18 +1,17 @@
 """`fewfit train`: from a file of labelled texts to a saved model."""
 
-import tempfile
 import time
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from fewfit.artifact import check_replaceable
-from fewfit.classifier import Classifier
+from fewfit.classifier import Classifier, ClassWeight
 from fewfit.cli.app import app
 from fewfit.cli.base import Reader, base_argument, open_base
 from fewfit.cli.console import say, say_findings, show, show_json, show_log, training_progress
 from fewfit.cli.data import DataOptions, cleaned, read, say_what_was_read
+from fewfit.cli.model import check_output
 from fewfit.cli.options import (
     Clean,
     Delimiter,
@@ -37,7 +36,7 @@ from fewfit.data import (
     stratified_split,
     validate,
 )
-from fewfit.errors import ArtifactError, DataError
+from fewfit.errors import DataError
 
 _EVALUATION = "Evaluation"
 
@@ -57,6 +56,23 @@ def train(
     seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same model on the same machine.")] = 0,
     clean: Clean = False,
     max_length: MaxLength = None,
+    class_weight: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--class-weight",
+            metavar="LABEL=NUMBER | none",
+            help="How much a label counts, 1 unless given; may be repeated. 'none': as often as labels occur. Without "
+            "it, labels count alike however many examples they have.",
+            show_default=False,
+        ),
+    ] = None,
+    keep_examples: Annotated[
+        bool,
+        typer.Option(
+            "--keep-examples/--no-keep-examples",
+            help="Keep the training texts in the model, so that it can be updated and its answers explained.",
+        ),
+    ] = True,
     eval_file: Annotated[
         Path | None,
         typer.Option("--eval", metavar="FILE", help="Labelled texts to evaluate on.", rich_help_panel=_EVALUATION),
@@ -92,8 +108,9 @@ def train(
     """
     if eval_file is not None and holdout is not None:
         raise typer.BadParameter("Give --eval or --holdout, not both.")
+    weights = _class_weight(class_weight or [])
     show_log(quiet=quiet)
-    _check_output(output)
+    check_output(output)
     options = DataOptions(text_column, label_column, delimiter, label_separator, kind, file_format, skip_malformed)
     dataset, report = read(data, options)
     report.raise_for_errors(dataset.source)
@@ -112,7 +129,15 @@ def train(
     if holdout is not None:
         dataset, evaluation = stratified_split(dataset, eval_fraction=holdout, seed=seed)
 
-    classifier = Classifier(base_argument(base), effort=effort, seed=seed, max_length=max_length, clean=clean)
+    classifier = Classifier(
+        base_argument(base),
+        effort=effort,
+        seed=seed,
+        max_length=max_length,
+        clean=clean,
+        class_weight=weights,
+        keep_examples=keep_examples,
+    )
     started_s = time.monotonic()
     with training_progress(quiet=quiet) as on_event:
         classifier.fit(dataset.texts, dataset.targets, on_event=on_event, report=report)
@@ -154,6 +179,24 @@ def _check(dataset: Dataset, reader: Reader, *, clean: bool) -> Report:
     )
 
 
+def _class_weight(values: list[str]) -> ClassWeight:
+    """Reads "LABEL=2", perhaps more than once, or "none"."""
+    if not values:
+        return "balanced"
+    if values == ["none"]:
+        return None
+    weights = {}
+    for value in values:
+        name, _, number = value.rpartition("=")
+        try:
+            weights[name] = float(number)
+        except ValueError:
+            name = ""
+        if not name:
+            raise typer.BadParameter(f"--class-weight is {value!r}; expected LABEL=NUMBER, or none.")
+    return weights
+
+
 def _read_evaluation(path: Path, options: DataOptions, training: Dataset) -> tuple[Dataset, Report]:
     dataset, report = read(path, options, kind=training.kind)
     report.raise_for_errors(dataset.source)
@@ -163,17 +206,6 @@ def _read_evaluation(path: Path, options: DataOptions, training: Dataset) -> tup
             f"{dataset.source} has no example with a label of the training data; there is nothing to evaluate on."
         )
     return dataset, report.merge(unknown, check_leakage(training, dataset))
-
-
-def _check_output(folder: Path) -> None:
-    """Finds out before training that the model cannot be saved afterwards."""
-    check_replaceable(folder)
-    parent = next(parent for parent in folder.absolute().parents if parent.exists())
-    try:
-        with tempfile.TemporaryDirectory(dir=parent, prefix=f".{folder.name}-"):
-            pass
-    except OSError as error:
-        raise ArtifactError(f"{folder} cannot be made: {parent} is no folder that can be written to.") from error
 
 
 def _summary(classifier: Classifier, output: Path, elapsed_s: float, report: Report) -> dict[str, Any]:

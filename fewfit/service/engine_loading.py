@@ -27,7 +27,7 @@ class EngineLoader:
 
     def load(self, folder: Path, base: str) -> LoadedModel:
         """The model in an artifact's folder. Raises ArtifactError where it is not whole."""
-        artifact = read_artifact(folder)
+        artifact = read_artifact(folder, examples=False)
         if artifact.portable is None:
             return self._torch.load(folder, base)
         return _EngineModel(self._engine, self._models.load(artifact))

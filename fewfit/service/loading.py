@@ -73,7 +73,7 @@ class TorchLoader:
 
     def load(self, folder: Path, base: str) -> LoadedModel:
         """The model in an artifact's folder. Raises ArtifactError where it is not whole, or of another base."""
-        artifact = read_artifact(folder)
+        artifact = read_artifact(folder, examples=False)
         reference = artifact.manifest.base
         encoder = self._encoder(base)
         if encoder.weights.digest != reference.digest:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fewfit.artifact import Artifact
+from fewfit.decision import Decision
 from fewfit.encoders.graphs import PRECISIONS
 from fewfit.encoders.portable import PortableEncoder, pack_trunk
 from fewfit.errors import ArtifactError
@@ -40,12 +41,14 @@ def make_portable(
     graphs = export_graphs(encoder.weights, encoder.config, tail_layers)
     arrays = trunk_arrays(encoder, tail_layers)
     asked = probe_texts(texts)
-    trained = artifact.decision.probabilities(embed(asked))
+    embeddings = embed(asked)
+    trained = artifact.decision.probabilities(embeddings)
+    probes, probe_embeddings = trained[: len(ODD_TEXTS)], embeddings[: len(ODD_TEXTS)]
     tried = []
     for precision in PRECISIONS:
         weights, digest = pack_trunk(arrays, graphs.trunk[precision])
         portable = PortableEncoder(encoder.config, tail_layers, graphs.trunk, graphs.tail, digest, weights)
-        ready = replace(artifact, portable=portable, probes=trained[: len(ODD_TEXTS)])
+        ready = replace(artifact, portable=portable, probes=probes, probe_embeddings=probe_embeddings)
         model = ModelLoader().load(ready, precision)
         served = artifact.decision.probabilities(model.embed(asked))
         parity = compare(artifact.decision, trained, served, precision, tolerance=tolerance)
@@ -63,3 +66,30 @@ def make_portable(
         f"{tried[-1]['p99_difference']:.3f} (99th percentile, {tolerance} are allowed) in full precision. "
         "It was not saved. Please report this with the name of the base."
     )
+
+
+def with_decision(artifact: Artifact, decision: Decision) -> Artifact:
+    """The artifact with another decision over the same embeddings, in a precision that answers like the trained model.
+
+    A model that has no ONNX part yet is compared when it gets one. Raises ArtifactError for a model of an older
+    fewfit, which does not have the embeddings to compare with.
+    """
+    changed = replace(artifact, decision=decision)
+    if artifact.portable is None:
+        return changed
+    if artifact.probe_embeddings is None:
+        raise ArtifactError(
+            "The model was saved by an older fewfit, without the embeddings that its new answers are compared with. "
+            "Train it again."
+        )
+    trained = decision.probabilities(artifact.probe_embeddings)
+    changed = replace(changed, probes=trained)
+    tried = []
+    for precision in PRECISIONS[PRECISIONS.index(artifact.manifest.serving.get("precision", "int8")) :]:
+        served = decision.probabilities(ModelLoader().load(changed, precision).embed(ODD_TEXTS))
+        parity = compare(decision, trained, served, precision)
+        tried.append(parity.to_dict())
+        if parity.holds:
+            break
+    serving = {"precision": precision, "cpu": cpu_kind(), "parity": tried}
+    return replace(changed, manifest=replace(changed.manifest, serving=serving))

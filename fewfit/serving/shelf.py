@@ -93,7 +93,7 @@ class Shelf:
             return {name: place.model.size_bytes for name, place in self._places.items() if place.model}
 
     def _load(self, source: Path | Artifact) -> ServedModel:
-        return self._loader.load(source if isinstance(source, Artifact) else read_artifact(source))
+        return self._loader.load(source if isinstance(source, Artifact) else read_artifact(source, examples=False))
 
     def _used(self, place: _Place) -> None:
         with self._lock:

@@ -5,6 +5,7 @@ Needs the training extra (`pip install "fewfit[train]"`). Knows nothing of files
 
 from fewfit.training.evaluation import Evaluation, evaluate_answers
 from fewfit.training.events import Event, EventSink, Progress
+from fewfit.training.heads import fit_head
 from fewfit.training.insight import Insight
 from fewfit.training.metrics import Metrics, score
 from fewfit.training.settings import Effort, TrainingSettings
@@ -23,6 +24,7 @@ __all__ = [
     "TrainedModel",
     "TrainingSettings",
     "evaluate_answers",
+    "fit_head",
     "score",
     "train",
 ]

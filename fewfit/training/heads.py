@@ -1,7 +1,8 @@
 """Linear heads on embeddings: the last step from a vector to the labels' logits."""
 
 import warnings
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -13,9 +14,11 @@ from fewfit.training.targets import Targets
 PENALTY_STRENGTH = 10.0
 MAX_ITERATIONS = 1000
 
+_ClassWeight = Mapping[Any, float] | Literal["balanced"]
+
 
 def fit_head(embeddings: np.ndarray, targets: Targets, *, strength: float = PENALTY_STRENGTH) -> Head:
-    """Class-balanced logistic regression: softmax over labels, or one independent yes/no a label.
+    """Logistic regression, class-balanced unless the targets have weights: softmax, or one yes/no a label.
 
     A label that no row has, or that every row has (both happen inside folds), gets a constant answer.
     """
@@ -31,7 +34,10 @@ def _fit_softmax(embeddings: np.ndarray, targets: Targets, strength: float) -> H
     if len(present) == 1:
         bias[present] = 0.0
         return Head(weight, bias)
-    model = _regression(embeddings, targets.index, strength)
+    weights: _ClassWeight = "balanced"
+    if targets.weights is not None:
+        weights = {column: targets.weights[column] for column in present}
+    model = _regression(embeddings, targets.index, strength, weights)
     if len(present) == 2:  # scikit-learn keeps one column for two classes; split it evenly
         weight[present[1]] = model.coef_[0] / 2
         weight[present[0]] = -model.coef_[0] / 2
@@ -52,14 +58,15 @@ def _fit_independent(embeddings: np.ndarray, targets: Targets, strength: float) 
             share = (count + 0.5) / (n_texts + 1)
             bias[column] = np.log(share / (1 - share))
             continue
-        model = _regression(embeddings, targets.matrix[:, column], strength)
+        weights: _ClassWeight = "balanced" if targets.weights is None else {True: targets.weights[column], False: 1.0}
+        model = _regression(embeddings, targets.matrix[:, column], strength, weights)
         weight[column] = model.coef_[0]
         bias[column] = model.intercept_[0]
     return Head(weight, bias)
 
 
-def _regression(embeddings: np.ndarray, wanted: np.ndarray, strength: float) -> Any:
-    model = LogisticRegression(C=strength, class_weight="balanced", max_iter=MAX_ITERATIONS)
+def _regression(embeddings: np.ndarray, wanted: np.ndarray, strength: float, weights: _ClassWeight) -> Any:
+    model = LogisticRegression(C=strength, class_weight=weights, max_iter=MAX_ITERATIONS)
     with warnings.catch_warnings():
         # Few examples of many labels are what fewfit is for; scikit-learn takes them for a regression problem.
         warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)

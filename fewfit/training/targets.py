@@ -1,7 +1,7 @@
 """Labels as numbers: what the loss and the head work on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,12 +14,15 @@ class Targets:
     """The labels of `n_texts` texts.
 
     `matrix` is boolean, (n_texts, n_labels), its columns as in `labels`; in a single-label task every
-    row has exactly one True.
+    row has exactly one True. `weights` says how much a text of each label counts in the head, (n_labels,);
+    None: labels count alike, however many texts they have (in multilabel tasks: a label's positives as
+    much as its negatives).
     """
 
     kind: Kind
     labels: tuple[str, ...]
     matrix: np.ndarray  # bool, (n_texts, n_labels)
+    weights: np.ndarray | None = None
 
     def __len__(self) -> int:
         return int(self.matrix.shape[0])
@@ -43,7 +46,7 @@ class Targets:
 
     def take(self, rows: np.ndarray) -> "Targets":
         """The targets of some of the rows, with the same labels."""
-        return Targets(self.kind, self.labels, self.matrix[rows])
+        return replace(self, matrix=self.matrix[rows])
 
     @classmethod
     def from_labels(

@@ -49,6 +49,7 @@ class TrainedModel:
     `frozen` is the decision over the untuned embeddings, kept to show what tuning is worth.
     `out_of_fold` holds the metrics of both on texts that their tails had not seen (empty without folds).
     `insight` is what training showed beside that.
+    `embeddings` (n_texts, embedding) are what the tail makes of the training texts.
     """
 
     tail: Tail
@@ -58,6 +59,7 @@ class TrainedModel:
     tail_layers: int
     steps: int
     out_of_fold: dict[str, dict[str, float]]
+    embeddings: np.ndarray
     elapsed_s: float
     insight: Insight
 
@@ -121,7 +123,8 @@ class _Job:
         everything = np.arange(len(self.texts))
         self._tune(tail, frozen_head, activations, everything, self.steps, self.seed, "Tuning")
         self.progress.report("Fitting the head")
-        head = fit_head(self._embed(tail, activations), self.targets)
+        tuned_embeddings = self._embed(tail, activations)
+        head = fit_head(tuned_embeddings, self.targets)
         decision = self._decision(head, tuned_logits)
         frozen = self._decision(frozen_head, frozen_logits)
         out_of_fold = {}
@@ -142,6 +145,7 @@ class _Job:
             tail_layers=self.tail_layers,
             steps=self.steps if tuned else 0,
             out_of_fold=out_of_fold,
+            embeddings=tuned_embeddings if tuned else embeddings,
             elapsed_s=time.monotonic() - started_s,
             insight=Insight(
                 self.texts,

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import fewfit.artifact
 from fewfit.artifact import Artifact, BaseReference, Manifest, read_artifact, read_manifest, write_artifact
 from fewfit.decision import Calibration, Decision, Head
 from fewfit.errors import ArtifactError
+from fewfit.examples import KeptExamples
 
 
 def _artifact(kind: str = "multi") -> Artifact:
@@ -43,12 +45,32 @@ def test_what_is_written_is_read_again(tmp_path: Path, kind: str) -> None:
     assert read.manifest == written.manifest
     assert read.tokenizer == written.tokenizer
     for ours, theirs in ((written.decision, read.decision), (written.frozen, read.frozen)):
+        assert ours is not None
+        assert theirs is not None
         np.testing.assert_array_equal(ours.head.weight, theirs.head.weight)
         np.testing.assert_array_equal(ours.head.bias, theirs.head.bias)
         np.testing.assert_array_equal(ours.calibration.scale, theirs.calibration.scale)
         np.testing.assert_array_equal(ours.calibration.offset, theirs.calibration.offset)
         assert (ours.thresholds is None) == (theirs.thresholds is None)
     np.testing.assert_array_equal(read.tail["body.weight"], written.tail["body.weight"])
+
+
+def test_kept_examples_are_read_again_and_checked(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    texts, matrix = ["grüße", "", "日本語"], np.array([[1, 0], [0, 0], [1, 1]], dtype=bool)
+    kept = KeptExamples.of(texts, rng.normal(size=(3, 4)), matrix)
+    write_artifact(tmp_path / "model", replace(_artifact(), examples=kept, frozen=None))
+    read = read_artifact(tmp_path / "model")
+    assert read.frozen is None
+    assert read.examples is not None
+    assert read.examples.texts == tuple(texts)
+    np.testing.assert_array_equal(read.examples.matrix, matrix)
+    np.testing.assert_array_equal(read.examples.embeddings, kept.embeddings)
+    assert read_artifact(tmp_path / "model", examples=False).examples is None
+    path = tmp_path / "model" / "examples.safetensors"
+    path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(ArtifactError, match=r"examples.safetensors was changed"):
+        read_artifact(tmp_path / "model")
 
 
 def test_the_manifest_alone_can_be_read(tmp_path: Path) -> None:

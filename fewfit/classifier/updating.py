@@ -1,0 +1,240 @@
+"""More examples, or a new label, for a model that is there: the head is fitted again, the encoder stays."""
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fewfit.artifact import Artifact
+from fewfit.classifier import with_torch
+from fewfit.classifier.making import now
+from fewfit.classifier.weights import label_weights
+from fewfit.data import stratified_folds
+from fewfit.decision import Calibration, Decision
+from fewfit.errors import InputError
+from fewfit.examples import KeptExamples
+
+if TYPE_CHECKING:
+    from fewfit.training import Metrics, Targets
+
+logger = logging.getLogger(__name__)
+
+# Beyond this many new texts for each one that the encoder was tuned on, tuning again is worth its time.
+RETRAIN_SHARE = 0.5
+_N_FOLDS = 5
+# A threshold fitted on the new texts weighs as much as the old one when its label has this many of them.
+_THRESHOLD_WEIGHT = 10.0
+
+
+@dataclass(frozen=True)
+class Update:
+    """What an update did, and whether training again pays.
+
+    `n_added` texts are new, `n_replaced` were there and have other labels now; the model knows
+    `n_examples` in all. `before` is how the model answered the new texts before the update (those of
+    labels it knew; None where there are none), `after` how heads fitted on the other examples answer
+    them (None where there are too few). `reasons` say why a full training pays; none, and it does not.
+    """
+
+    n_added: int
+    n_replaced: int
+    n_examples: int
+    new_labels: tuple[str, ...]
+    before: "Metrics | None"
+    after: "Metrics | None"
+    reasons: tuple[str, ...]
+    elapsed_s: float
+
+    @property
+    def retrain(self) -> bool:
+        """Whether training again, on all examples, is likely to pay."""
+        return bool(self.reasons)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The update as plain JSON types."""
+        figures = {
+            name: metrics and metrics.numbers() for name, metrics in (("before", self.before), ("after", self.after))
+        }
+        return {**asdict(self), **figures, "retrain": self.retrain}
+
+
+def updated(
+    artifact: Artifact, texts: Sequence[str], labels: Sequence[Any], embeddings: np.ndarray
+) -> tuple[Artifact, Update]:
+    """The artifact with more examples: texts as the model reads them, and what its tail makes of them.
+
+    A text that the model has already is replaced. Needs the training extra. Raises InputError for a model
+    that keeps no examples, and for labels of the other kind.
+    """
+    started_s = time.monotonic()
+    training = with_torch.training()
+    examples, decision = artifact.examples, artifact.decision
+    if examples is None:
+        raise InputError(
+            "The model keeps no examples (it was trained with keep_examples=False, or by an older fewfit), so it "
+            "cannot be updated. Train it again on all examples."
+        )
+    new = _targets(artifact, labels)
+    repeated = set(texts)
+    kept = examples.take(np.array([row for row, text in enumerate(examples.texts) if text not in repeated], dtype=int))
+    matrix = np.concatenate([_widened(kept.matrix, new.n_labels), new.matrix])
+    everything = replace(new, matrix=matrix)
+    together = np.concatenate([kept.embeddings.astype(np.float32), embeddings])
+    head = training.fit_head(together, everything)
+    before = _before(artifact, new, embeddings)
+    held_out = _held_out_logits(texts, together, everything)
+    changed = _decision(decision, head, new, held_out)
+    after = None
+    if held_out is not None:
+        confidences = changed.confidences(held_out)
+        after = training.score(new, confidences, changed.matrix(confidences))
+    n_replaced = len(repeated & set(examples.texts))
+    update = Update(
+        n_added=len(texts) - n_replaced,
+        n_replaced=n_replaced,
+        n_examples=int(artifact.manifest.training["n_texts"]) - (len(examples) - len(kept)) + len(texts),
+        new_labels=new.labels[len(decision.labels) :],
+        before=before,
+        after=after,
+        reasons=_reasons(artifact, new, len(texts) - n_replaced, before),
+        elapsed_s=time.monotonic() - started_s,
+    )
+    return _changed(artifact, changed, KeptExamples.of([*kept.texts, *texts], together, matrix), update), update
+
+
+def _targets(artifact: Artifact, labels: Sequence[Any]) -> "Targets":
+    """The new labels as columns: those of the model first, then the new ones."""
+    training = with_torch.training()
+    known = artifact.decision.labels
+    found: Targets = training.Targets.from_labels(labels)
+    if found.kind != artifact.decision.kind:
+        raise InputError(
+            f"The labels are {'lists' if found.kind == 'multi' else 'strings'}, but the model is "
+            f"{'multilabel' if artifact.decision.kind == 'multi' else 'single-label'}. Give them in the form that the "
+            "model was trained with."
+        )
+    added = tuple(label for label in found.labels if label not in known)
+    if added and artifact.manifest.training.get("indicator"):
+        raise InputError("A model that answers with an indicator matrix cannot get another column. Train it again.")
+    targets: Targets = training.Targets.from_labels(labels, known=(*known, *added))
+    weights = label_weights(artifact.manifest.training.get("class_weight", "balanced"), targets.labels)
+    return replace(targets, weights=weights)
+
+
+def _widened(matrix: np.ndarray, n_labels: int) -> np.ndarray:
+    return np.pad(matrix, ((0, 0), (0, n_labels - matrix.shape[1])))
+
+
+def _before(artifact: Artifact, new: "Targets", embeddings: np.ndarray) -> "Metrics | None":
+    """How the model answered the new texts whose labels it knew."""
+    training = with_torch.training()
+    decision = artifact.decision
+    n_known = len(decision.labels)
+    rows = np.flatnonzero(~new.matrix[:, n_known:].any(axis=1))
+    if not len(rows):
+        return None
+    confidences = decision.probabilities(embeddings[rows])
+    truth = training.Targets(new.kind, decision.labels, new.matrix[rows, :n_known])
+    found: Metrics = training.score(truth, confidences, decision.matrix(confidences))
+    return found
+
+
+def _held_out_logits(texts: Sequence[str], embeddings: np.ndarray, targets: "Targets") -> np.ndarray | None:
+    """Logits of the new texts, the last ones, by heads that were fitted without them; (n_new, n_labels).
+
+    The old ones are in every fit and are not asked: the encoder was tuned on them.
+    """
+    training = with_torch.training()
+    n_kept, n_folds = len(embeddings) - len(texts), min(_N_FOLDS, len(texts))
+    if n_folds < 2:
+        return None
+    names = [[targets.labels[column] for column in np.flatnonzero(row)] for row in targets.matrix[n_kept:]]
+    logits = np.zeros((len(texts), targets.n_labels), dtype=np.float32)
+    everything = np.arange(len(embeddings))
+    for rows in stratified_folds(texts, names, n_folds=n_folds, seed=0):
+        others = np.setdiff1d(everything, rows + n_kept)
+        head = training.fit_head(embeddings[others], targets.take(others))
+        logits[rows] = head.logits(embeddings[rows + n_kept])
+    return logits
+
+
+def _decision(old: Decision, head: Any, new: "Targets", logits: np.ndarray | None) -> Decision:
+    """The new head, with confidences and thresholds that the new texts may move as far as they are many."""
+    from fewfit.training.calibration import fit_calibration
+    from fewfit.training.thresholds import fit_thresholds
+
+    n_added = new.n_labels - len(old.labels)
+    scale = np.append(old.calibration.scale, np.full(n_added, np.exp(np.log(old.calibration.scale).mean())))
+    offset = np.append(old.calibration.offset, np.full(n_added, old.calibration.offset.mean()))
+    calibration = Calibration(scale, offset)
+    if new.kind == "single":
+        if logits is not None:
+            calibration = fit_calibration(logits, new, prior_scale=float(scale[0]))
+        return replace(old, labels=new.labels, head=head, calibration=calibration)
+    assert old.thresholds is not None
+    thresholds = np.append(old.thresholds, np.full(n_added, np.median(old.thresholds)))
+    decision = replace(old, labels=new.labels, head=head, calibration=calibration, thresholds=thresholds)
+    if logits is None:
+        return decision
+    share = new.counts / (new.counts + _THRESHOLD_WEIGHT)
+    own = _logit(fit_thresholds(decision.confidences(logits), new))
+    return replace(decision, thresholds=1 / (1 + np.exp(-(share * own + (1 - share) * _logit(thresholds)))))
+
+
+def _logit(shares: np.ndarray) -> np.ndarray:
+    shares = np.clip(shares, 1e-6, 1 - 1e-6)
+    return np.asarray(np.log(shares / (1 - shares)))
+
+
+def _reasons(artifact: Artifact, new: "Targets", n_added: int, before: "Metrics | None") -> tuple[str, ...]:
+    record = artifact.manifest.training
+    n_tuned = int(record.get("n_tuned", record["n_texts"]))
+    n_since = int(record["n_texts"]) - n_tuned + n_added
+    reasons = []
+    never_tuned = [*record.get("untuned_labels", []), *new.labels[len(artifact.decision.labels) :]]
+    if never_tuned:
+        named = ", ".join(map(repr, never_tuned[:5])) + (" ..." if len(never_tuned) > 5 else "")
+        reasons.append(f"The encoder was never tuned to tell {named} from the other labels.")
+    if n_since > RETRAIN_SHARE * n_tuned:
+        reasons.append(f"{n_since:,} examples came after the encoder was tuned on {n_tuned:,}.")
+    expected = artifact.manifest.metrics.get("out_of_fold", {}).get("tuned", {}).get("subset_accuracy")
+    if before is not None and expected is not None:
+        # Two standard errors of a share of so many texts: less is chance.
+        error = (max(expected * (1 - expected), 0.01) / before.n_texts) ** 0.5
+        if before.subset_accuracy < expected - 2 * error:
+            reasons.append(
+                f"Of the new texts, the model had {before.subset_accuracy:.0%} right before the update; when it was "
+                f"trained it had {expected:.0%} of held-out texts right. The new texts are unlike the old ones."
+            )
+    return tuple(reasons)
+
+
+def _changed(artifact: Artifact, decision: Decision, examples: KeptExamples, update: Update) -> Artifact:
+    from fewfit.serving.preparing import with_decision
+
+    record = artifact.manifest.training
+    counts = dict(zip(decision.labels, map(int, examples.matrix.sum(axis=0)), strict=True))
+    entry = {
+        "created_at": now(),
+        "n_texts": update.n_added + update.n_replaced,
+        "new_labels": list(update.new_labels),
+        "retrain": list(update.reasons),
+    }
+    training = {
+        **record,
+        "n_texts": update.n_examples,
+        "n_tuned": record.get("n_tuned", record["n_texts"]),
+        "untuned_labels": [*record.get("untuned_labels", []), *update.new_labels],
+        "label_counts": counts,
+        "updates": [*record.get("updates", []), entry],
+    }
+    metrics = {**artifact.manifest.metrics}
+    metrics.pop("evaluation", None)  # of the model before
+    if update.after is not None:
+        metrics["update"] = {"n_texts": update.after.n_texts, **update.after.numbers()}
+    changed = with_decision(artifact, decision)
+    manifest = replace(changed.manifest, labels=decision.labels, training=training, metrics=metrics)
+    return replace(changed, manifest=manifest, frozen=None, examples=examples)

@@ -1,0 +1,5 @@
+"""From an embedding to an answer. Plain numpy, the same wherever it runs."""
+
+from fewfit.decision.decision import Calibration, Decision, Head, Kind, probabilities
+
+__all__ = ["Calibration", "Decision", "Head", "Kind", "probabilities"]

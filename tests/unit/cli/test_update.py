@@ -1,0 +1,38 @@
+import json
+import shutil
+from pathlib import Path
+
+from tests.unit.cli.conftest import Run
+
+
+def test_a_model_takes_in_more_examples_where_it_is(run: Run, model: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(model, tmp_path / "model")
+    (tmp_path / "more.csv").write_text("text,label\nrain in the north,rain\nmuch rain,rain\nthe card again,card\n")
+
+    ran = run("update", folder, tmp_path / "more.csv", "-o", folder, "--json")
+
+    assert ran.exit_code == 0, ran.stderr
+    done = json.loads(ran.stdout)
+    assert done["new_labels"] == ["rain"]
+    assert (done["n_added"], done["n_examples"], done["retrain"]) == (3, 51, True)
+    assert "likely to pay: The encoder was never tuned to tell 'rain'" in ran.stderr
+    about = json.loads(run("info", folder, "--json").stdout)
+    assert about["labels"] == ["card", "film", "parcel", "rain"]
+    assert "rain" in run("classify", folder, "--all", stdin="much rain\n").stdout
+
+
+def test_figures_are_shown(run: Run, tag_model: Path, tags: Path, tmp_path: Path) -> None:
+    ran = run("update", tag_model, tags, "-o", tmp_path / "new")
+
+    assert ran.exit_code == 0, ran.stderr
+    assert "before the update" in ran.stdout
+    assert "0 examples added, 48 replaced, 48 in all" in ran.stderr
+
+
+def test_a_place_that_holds_something_else_is_refused_first(
+    run: Run, model: Path, tickets: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "a.txt").write_text("mine")
+
+    assert run("update", model, tickets, "-o", tmp_path / "notes").exit_code == 5
