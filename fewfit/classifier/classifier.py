@@ -24,6 +24,7 @@ from fewfit.serving.engine_runtime import EngineRuntime
 from fewfit.serving.runtime import Runtime
 
 if TYPE_CHECKING:
+    from fewfit.data.quality import Quality
     from fewfit.encoders.encoder import Encoder
     from fewfit.training import Effort, EventSink, Insight, TrainingSettings
     from fewfit.training.evaluation import Evaluation
@@ -214,6 +215,30 @@ class Classifier(Estimator):
         for reason in update.reasons:
             logger.warning("Training again is likely to pay: %s", reason)
         return update
+
+    def check(
+        self,
+        texts: Iterable[str],
+        labels: Labels,
+        *,
+        eval: tuple[Iterable[str], Labels] | None = None,  # noqa: A002 - as the option of `fewfit train` is called
+        thorough: bool = False,
+    ) -> "Quality":
+        """What is wrong or doubtful in labelled texts, with row, reason and what to do; nothing is trained.
+
+        Beside what `fit` warns about: labels that are likely to be wrong (`suspects`), texts that are nearly the
+        same with different labels, labels that cannot be told apart or need more examples, and with `eval`, a pair
+        of texts and labels, texts that are in both. It takes seconds; `thorough` tunes models to judge by, which
+        takes minutes and finds more.
+        """
+        with_torch.training()
+        from fewfit.classifier.checking import check_texts
+
+        encoder = with_torch.load_encoder(self.base, self.device)
+        length = None if self.max_length is None else whole_number("max_length", self.max_length)
+        seed = whole_number("seed", self.seed)
+        options = {"thorough": thorough, "seed": seed, "max_length": length}
+        return check_texts(encoder, texts, labels, eval, clean=self.clean, **options)
 
     # Answering ----------------------------------------------------------------------------------
 

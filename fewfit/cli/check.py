@@ -1,13 +1,14 @@
 """`fewfit check`: everything that is wrong or doubtful in labelled texts, and advice."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
+from fewfit.classifier.checking import check_labels
 from fewfit.cli.app import app
 from fewfit.cli.base import Reader, open_base, open_base_here
-from fewfit.cli.console import say, show_findings, show_json, show_log
+from fewfit.cli.console import say, show, show_findings, show_json, show_log, training_progress
 from fewfit.cli.data import DataOptions, cleaned, describe, read
 from fewfit.cli.options import (
     Clean,
@@ -21,6 +22,7 @@ from fewfit.cli.options import (
     SkipMalformed,
     TextColumn,
 )
+from fewfit.cli.results import suspects_table
 from fewfit.data import (
     Dataset,
     Finding,
@@ -31,6 +33,8 @@ from fewfit.data import (
     validate,
     write_dataset,
 )
+from fewfit.data.fixes import FIXES, Fix, apply_fixes
+from fewfit.data.quality import Quality, check_quality
 from fewfit.data.report import counted
 from fewfit.errors import DataError, MissingExtraError
 
@@ -57,12 +61,31 @@ def check(
     min_per_label: Annotated[
         int, typer.Option("--min-per-label", metavar="N", min=1, help="Examples that each label needs.")
     ] = _REQUIREMENTS.min_examples_per_label,
+    eval_file: Annotated[
+        Path | None,
+        typer.Option("--eval", metavar="FILE", help="Labelled texts to evaluate on: are any of them in DATA, too?"),
+    ] = None,
+    thorough: Annotated[
+        bool,
+        typer.Option(
+            "--thorough", help="Tune models to judge the labels by: takes as long as training, and finds more."
+        ),
+    ] = False,
     write: Annotated[
         Path | None,
         typer.Option(
             "--write",
             metavar="FILE",
             help="Write the rows that are in order, without duplicates, to a CSV or JSONL file.",
+            rich_help_panel="Output",
+        ),
+    ] = None,
+    fix: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fix",
+            metavar="NAME",
+            help=f"With --write, repair what was found; once for each of: {', '.join(FIXES)}.",
             rich_help_panel="Output",
         ),
     ] = None,
@@ -77,28 +100,45 @@ def check(
 ) -> None:
     """Check labelled texts: all errors, warnings and advice, with row numbers.
 
-    Ends with exit code 3 where there are errors. Too few examples are errors here, and warnings for
-    'fewfit train'. docs/data.md explains every finding.
+    With a base on this machine that includes labels that are likely to be wrong. Ends with exit code 3 where there
+    are errors. Too few examples are errors here, and warnings for 'fewfit train'. docs/data.md explains every
+    finding.
 
     **Example:** `fewfit check tickets.csv`
     """
+    if fix and write is None:
+        raise typer.BadParameter("--fix repairs what --write FILE writes; give both.")
+    fixes = _fixes(fix or [])
     show_log(quiet=False)
     options = DataOptions(text_column, label_column, delimiter, label_separator, kind, file_format, skip_malformed)
     dataset, report = read(data, options)
+    evaluation = None
+    if eval_file is not None:
+        evaluation, eval_report = read(eval_file, options, kind=dataset.kind)
+        eval_report.raise_for_errors(evaluation.source)
+    quality = Quality()
     if dataset.examples or report.ok:
-        report = report.merge(
-            _validate(dataset, base, clean, max_length, Requirements(min_examples, min_per_label, strict=True))
-        )
+        checked = cleaned(dataset) if clean else dataset
+        reader = _reader(checked, base, max_length)
+        requirements = Requirements(min_examples, min_per_label, strict=True)
+        report = report.merge(_validate(checked, reader, requirements, named=base is not None))
+        if evaluation is not None and clean:
+            evaluation = cleaned(evaluation)
+        quality = _look(checked, reader, evaluation, thorough=thorough)
+        report = report.merge(quality.report)
     if write is not None:
-        kept = drop_duplicates(dataset)
+        kept = drop_duplicates(apply_fixes(dataset, quality, fixes))
         write_dataset(kept, write)
         say(f"{counted(len(kept), 'example')} written to {write}.", style="dim")
     if as_json:
         show_json({"data": str(data), "kind": dataset.kind, "n_examples": len(dataset),
-                   "label_counts": dataset.label_counts, **report.to_dict()})  # fmt: skip
+                   "label_counts": dataset.label_counts,
+                   "suspects": [suspect.to_dict() for suspect in quality.suspects], **report.to_dict()})  # fmt: skip
     else:
         say(describe(dataset), style="dim")
         show_findings(report)
+        if quality.suspects:
+            show(suspects_table(quality.suspects))
     if not report.ok:
         errors = counted(len(report.errors), "error")
         raise DataError(f"{dataset.source} has {errors}; put that right before training on it.")
@@ -106,28 +146,57 @@ def check(
         say(f"{dataset.source} can be trained on.", style="green")
 
 
-def _validate(
-    dataset: Dataset, base: str | None, clean: bool, max_length: int | None, requirements: Requirements
-) -> Report:
-    checked = cleaned(dataset) if clean else dataset
-    reader = _reader(checked, base, max_length)
+def _validate(dataset: Dataset, reader: Reader | None, requirements: Requirements, *, named: bool) -> Report:
     report = validate(
-        checked,
+        dataset,
         requirements=requirements,
         count_tokens=reader.tokenizer.count if reader else None,
         max_tokens=reader.max_length if reader else None,
         # Without --base the advice is which one fits, not whether the one does that was only taken to count.
-        base=reader.weights.name if reader and base else None,
+        base=reader.weights.name if reader and named else None,
     )
     if reader is not None:
         return report
     unchecked = Finding(
         "length_unchecked",
         "advice",
-        "The lengths of the texts were not looked at, as the base is not on this machine.",
+        "The lengths of the texts were not looked at, nor whether labels are wrong, as the base is not on this "
+        "machine.",
         suggestion="Give --base NAME; it is fetched.",
     )
     return report.merge(Report((unchecked,)))
+
+
+def _look(dataset: Dataset, reader: Reader | None, evaluation: Dataset | None, *, thorough: bool) -> Quality:
+    """What models say of the labels, as far as there is a base to make them of."""
+    if reader is None:
+        return check_quality(dataset, evaluation=evaluation)
+    try:
+        from fewfit.encoders.encoder import Encoder
+    except ImportError:
+        unchecked = Finding(
+            "labels_unchecked",
+            "advice",
+            "Whether labels are wrong was not looked at, which needs packages that the plain install leaves out.",
+            suggestion='Install them with: pip install "fewfit[train]"',
+        )
+        return Quality(check_quality(dataset, evaluation=evaluation).report.merge(Report((unchecked,))))
+    with training_progress(quiet=not thorough) as on_event:
+        return check_labels(
+            Encoder.load(reader.weights),
+            dataset,
+            evaluation=evaluation,
+            thorough=thorough,
+            max_length=reader.max_length,
+            on_event=on_event,
+        )
+
+
+def _fixes(given: list[str]) -> list[Fix]:
+    for name in given:
+        if name not in FIXES:
+            raise typer.BadParameter(f"--fix {name!r} is none of: {', '.join(FIXES)}.")
+    return cast("list[Fix]", given)
 
 
 def _reader(dataset: Dataset, base: str | None, max_length: int | None) -> Reader | None:

@@ -9,6 +9,7 @@ from rich.table import Table
 from fewfit.data.report import listed, quoted
 
 if TYPE_CHECKING:
+    from fewfit.data.suspects import Suspect
     from fewfit.training import Evaluation
     from fewfit.training.mistakes import Mistake
 
@@ -27,6 +28,7 @@ NAMES: dict[str, str] = {
 _SINGLE = ("accuracy", "macro_precision", "macro_recall", "macro_f1", "loss", "brier", "calibration_error")
 _NO_SHARE = frozenset(("loss", "brier"))
 _SHOWN_MISTAKES = 5
+_SHOWN_SUSPECTS = 20
 # A confusion matrix wider than this is unreadable; the pairs that are confused most are listed instead.
 _MOST_COLUMNS = 10
 _SHOWN_PAIRS = 5
@@ -73,6 +75,20 @@ def evaluation_tables(title: str, kind: str, evaluation: "Evaluation") -> Iterat
         yield _confusion_table(evaluation.confusion, [label.label for label in evaluation.per_label])
     if evaluation.mistakes:
         yield _mistakes_table(evaluation.mistakes[:_SHOWN_MISTAKES])
+
+
+def suspects_table(suspects: Sequence["Suspect"]) -> Table:
+    """The examples whose labels are likely to be wrong, the most doubtful first."""
+    title = "Labels that are likely to be wrong"
+    if len(suspects) > _SHOWN_SUSPECTS:
+        title += f" (the first {_SHOWN_SUSPECTS} of {len(suspects):,}; --json has all)"
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for name in ("row", "label", "rather", "text", "why"):
+        table.add_column(name)
+    for suspect in suspects[:_SHOWN_SUSPECTS]:
+        labels, suggested = (escape(listed(names) or "none") for names in (suspect.labels, suspect.suggested))
+        table.add_row(str(suspect.row), labels, suggested, escape(quoted(suspect.text, 60)), escape(suspect.reason))
+    return table
 
 
 def cross_validation_title(evaluation: Mapping[str, Any]) -> str:

@@ -36,6 +36,7 @@ from fewfit.data import (
     stratified_split,
     validate,
 )
+from fewfit.data.report import counted, row_list
 from fewfit.errors import DataError
 
 _EVALUATION = "Evaluation"
@@ -154,8 +155,16 @@ def train(
         what = f"Fine-tuned the upper {layers}" if manifest.tuned else f"Fitted a head on {manifest.base.name} as it is"
         say(f"{what} on {len(dataset):,} texts in {elapsed_s:.0f} s; saved to {output}.", style="green")
         say(f"Classify with: fewfit classify {output} texts.txt", style="dim")
+    suspects = classifier.insight_.suspects(dataset.rows)
+    if suspects and not quiet:
+        say(
+            f"{counted(len(suspects), 'label')} likely to be wrong: {row_list([s.row for s in suspects])}. "
+            f"See: fewfit check {data} --base {base}",
+            style="yellow",
+        )
     if as_json:
-        show_json(_summary(classifier, output, elapsed_s, report))
+        summary = _summary(classifier, output, elapsed_s, report)
+        show_json(summary | {"suspects": [suspect.to_dict() for suspect in suspects]})
         return
     if scores is not None:
         for table in evaluation_tables(f"On {scores.n_texts} texts not trained on", dataset.kind, scores):

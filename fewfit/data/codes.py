@@ -46,8 +46,15 @@ FINDING_CODES: Final[dict[str, str]] = {
     "leaked_text": "The same text is in the training and in the evaluation data.",
     "truncated_text": "A text is longer than the encoder reads; the rest is cut.",
     "length_unchecked": "The lengths of the texts were not looked at.",
+    "labels_unchecked": "Whether labels are wrong was not looked at.",
     "base_language": "The base does not fit the languages of the texts.",
     "language_unchecked": "The languages of the texts were not looked at.",
+    # Labels, as models that have not seen the text see them
+    "suspect_label": "A label is likely to be wrong.",
+    "near_conflict": "Two texts are nearly the same and have different labels.",
+    "near_leak": "A text to evaluate on is nearly the same as one in the training data.",
+    "confused_labels": "Two labels are taken for each other so often that they may mean the same.",
+    "weak_label": "A label is recognised badly and would gain most from more examples.",
     # Advice
     "imbalance": "One label has more than ten times as many examples as another.",
     "markup": "Texts contain markup.",

@@ -1,11 +1,13 @@
 """The quality report of a version: where it is right, where wrong, and how honest its confidences are."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from fewfit.decision import Decision
 from fewfit.service.parts import shortened
 
 if TYPE_CHECKING:
+    from fewfit.data.suspects import Suspect
     from fewfit.training import Evaluation
 
 # The contract's names of the figures, by those of fewfit.training.
@@ -23,14 +25,17 @@ def named_for_users(numbers: dict[str, float]) -> dict[str, float]:
     return {name: float(numbers[ours]) for ours, name in STEP_METRICS.items() if ours in numbers}
 
 
-def quality_report(evaluation: "Evaluation", decision: Decision) -> dict[str, Any]:
-    """Everything that is known about a version on texts it was not trained on, as JSON types."""
+def quality_report(evaluation: "Evaluation", decision: Decision, suspects: Sequence["Suspect"]) -> dict[str, Any]:
+    """Everything that is known about a version, as JSON types: how good it is on texts that it was not trained on,
+    and which labels of the training part (rows counted from 1) are likely to be wrong.
+    """
     report = evaluation.to_dict()
     return {
         **report,
         "labels": list(decision.labels),
         "thresholds": None if decision.thresholds is None else [float(value) for value in decision.thresholds],
         "mistakes": [_mistake(mistake) for mistake in report["mistakes"]],
+        "suspects": [suspect.to_dict() | {"text": shortened(suspect.text)} for suspect in suspects],
     }
 
 

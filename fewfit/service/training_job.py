@@ -76,7 +76,7 @@ class TrainingJob:
             evaluation = replace(evaluation, evaluated_on=evaluated_on)
         report = {}
         if evaluation is not None:
-            report = quality_report(evaluation, classifier.decision_)
+            report = quality_report(evaluation, classifier.decision_, classifier.insight_.suspects(train.rows))
         stored = self._store(classifier, row)
         fail_point("train.stored")
         with lease.writing() as session:

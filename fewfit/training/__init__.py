@@ -6,11 +6,12 @@ Needs the training extra (`pip install "fewfit[train]"`). Knows nothing of files
 from fewfit.training.evaluation import Evaluation, evaluate_answers
 from fewfit.training.events import Event, EventSink, Progress
 from fewfit.training.heads import fit_head
+from fewfit.training.held_out import held_out_answers
 from fewfit.training.insight import Insight
 from fewfit.training.metrics import Metrics, score
 from fewfit.training.settings import Effort, TrainingSettings
 from fewfit.training.targets import Targets
-from fewfit.training.trainer import TrainedModel, train
+from fewfit.training.trainer import TrainedModel, cross_validate, train
 
 __all__ = [
     "Effort",
@@ -23,8 +24,10 @@ __all__ = [
     "Targets",
     "TrainedModel",
     "TrainingSettings",
+    "cross_validate",
     "evaluate_answers",
     "fit_head",
+    "held_out_answers",
     "score",
     "train",
 ]

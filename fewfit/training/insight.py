@@ -6,9 +6,13 @@ from functools import cached_property
 
 import numpy as np
 
-from fewfit.training.cross_validation import OutOfFold, cross_validated
+from fewfit.data import Dataset, Example
+from fewfit.data.suspects import HeldOutAnswers, Suspect, Suspicion
+from fewfit.training.cross_validation import OutOfFold, cross_fitted, cross_validated
 from fewfit.training.evaluation import Evaluation
 from fewfit.training.targets import Targets
+
+MOST_SUSPECTS = 100
 
 
 @dataclass(frozen=True)
@@ -32,3 +36,26 @@ class Insight:
         if self.out_of_fold is None:
             return None
         return cross_validated(self.out_of_fold, self.targets, self.texts, tuned=self.tuned)
+
+    @cached_property
+    def answers(self) -> HeldOutAnswers | None:
+        """What models that had not seen a text say of it; None where nothing was held out."""
+        if self.out_of_fold is None:
+            return None
+        logits = self.out_of_fold.tuned if self.tuned else self.out_of_fold.frozen
+        return HeldOutAnswers(self.targets.labels, *cross_fitted(logits, self.targets, self.out_of_fold.folds))
+
+    def suspects(self, rows: Sequence[int] | None = None, *, limit: int = MOST_SUSPECTS) -> list[Suspect]:
+        """The training texts whose labels are likely to be wrong, the most doubtful first.
+
+        `rows` are the row numbers of the texts (1, 2, … if not given). Nothing where nothing was held out.
+        """
+        if self.answers is None:
+            return []
+        numbers = range(1, len(self.texts) + 1) if rows is None else rows
+        labels = self.targets.as_labels()
+        examples = tuple(
+            Example(text, (label,) if isinstance(label, str) else tuple(label), row)
+            for text, label, row in zip(self.texts, labels, numbers, strict=True)
+        )
+        return Suspicion(Dataset(examples, self.targets.kind), self.answers, self.embeddings).suspects(limit=limit)

@@ -48,6 +48,12 @@ class Targets:
         """The targets of some of the rows, with the same labels."""
         return replace(self, matrix=self.matrix[rows])
 
+    def as_labels(self) -> list[str] | list[list[str]]:
+        """The labels as `from_labels` takes them: a string a row, or a list of strings."""
+        if self.kind == "single":
+            return [self.labels[column] for column in self.index]
+        return [[self.labels[column] for column in np.flatnonzero(row)] for row in self.matrix]
+
     @classmethod
     def from_labels(
         cls, labels: Sequence[str] | Sequence[Sequence[str]], known: Sequence[str] | None = None

@@ -82,6 +82,20 @@ def train(
     return _Job(encoder, texts, targets, settings, seed, max_length, progress or Progress()).run(started_s)
 
 
+def cross_validate(
+    encoder: Encoder,
+    texts: Sequence[str],
+    targets: Targets,
+    settings: TrainingSettings,
+    *,
+    seed: int = 0,
+    max_length: int | None = None,
+    progress: Progress | None = None,
+) -> Insight:
+    """What tuned models say of texts that they have not seen, by `settings.n_folds`; no model comes of it."""
+    return _Job(encoder, texts, targets, settings, seed, max_length, progress or Progress()).cross_validate()
+
+
 class _Job:
     """The state of one training job: what its stages share."""
 
@@ -155,6 +169,16 @@ class _Job:
                 tuned,
             ),
         )
+
+    def cross_validate(self) -> Insight:
+        self._plan()
+        trunk, tail = self.encoder.split(self.tail_layers)
+        activations = self._activations(trunk)
+        embeddings = self._embed(tail, activations)
+        self.names = self._names(trunk, tail, embeddings)
+        tuned, frozen = self._out_of_fold(activations, embeddings)
+        out_of_fold = OutOfFold(self.folds, tuned, frozen) if self.folds else None
+        return Insight(self.texts, self.targets, embeddings, out_of_fold, bool(self.folds))
 
     def _plan(self) -> None:
         """Announces the work, in units of one text through one layer forward."""

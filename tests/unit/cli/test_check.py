@@ -1,7 +1,8 @@
 import json
 from pathlib import Path
 
-from fewfit.data import read_dataset
+from fewfit.data import Dataset, Example, read_dataset, write_dataset
+from tests.unit.clear_texts import clear_examples
 from tests.unit.cli.conftest import Run
 
 FEW = "text,label\nmy card,card\nmy card,card\n,card\nmy parcel,parcel\n"
@@ -76,3 +77,75 @@ def test_a_file_without_its_columns_is_described(run: Run, tmp_path: Path) -> No
 
     assert ran.exit_code == 3
     assert [finding["code"] for finding in json.loads(ran.stdout)["findings"]] == ["missing_column"]
+
+
+def _with_wrong_labels(path: Path) -> list[int]:
+    """Texts of which three have a label that is wrong; returns their rows."""
+    dataset = Dataset(clear_examples(), "single")
+    wrong = {dataset.examples[position].row for position in (5, 20, 40)}
+    others = {"parcel": "card", "card": "film", "film": "parcel"}
+    examples = [
+        Example(e.text, (others[e.labels[0]],) if e.row in wrong else e.labels, e.row) for e in dataset.examples
+    ]
+    write_dataset(dataset.with_examples(examples), path)
+    return sorted(wrong)
+
+
+def test_wrong_labels_are_named_with_their_rows_and_what_they_should_be(
+    run: Run, toy_base: Path, tmp_path: Path
+) -> None:
+    wrong = _with_wrong_labels(tmp_path / "data.csv")
+
+    ran = run("check", tmp_path / "data.csv", "--base", toy_base, "--json")
+    shown = run("check", tmp_path / "data.csv", "--base", toy_base)
+
+    suspects = json.loads(ran.stdout)["suspects"]
+    assert {suspect["row"] for suspect in suspects} >= set(wrong)
+    assert len(suspects) <= 6
+    assert "[suspect_label]" in shown.stdout
+    assert "Labels that are likely to be wrong" in shown.stdout
+
+
+def test_wrong_labels_can_be_put_right_in_the_file_that_is_written(run: Run, toy_base: Path, tmp_path: Path) -> None:
+    _with_wrong_labels(tmp_path / "data.csv")
+    good = {example.text: example.labels for example in clear_examples()}
+
+    for fix, n_rows in (("relabel-suspects", 48), ("drop-suspects", 45)):
+        out = tmp_path / f"{fix}.csv"
+        ran = run("check", tmp_path / "data.csv", "--base", toy_base, "--write", out, "--fix", fix)
+        assert ran.exit_code == 0
+        fixed, _ = read_dataset(out)
+        assert len(fixed) <= n_rows
+        still_wrong = sum(good[example.text] != example.labels for example in fixed.examples)
+        assert still_wrong == 0
+
+
+def test_texts_to_evaluate_on_are_looked_for_in_the_data(
+    run: Run, tickets: Path, toy_base: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "test.csv").write_text("text,label\nWHERE is my parcel,parcel\n")
+
+    ran = run("check", tickets, "--base", toy_base, "--eval", tmp_path / "test.csv", "--json",
+              "--write", tmp_path / "clean.csv", "--fix", "drop-leaks")  # fmt: skip
+
+    rows = {finding["code"]: finding["rows"] for finding in json.loads(ran.stdout)["findings"]}
+    assert rows["leaked_text"] == [2]
+    assert "where is my parcel" not in read_dataset(tmp_path / "clean.csv")[0].texts
+
+
+def test_thorough_tunes_models_to_judge_by(run: Run, toy_base: Path, tmp_path: Path) -> None:
+    wrong = _with_wrong_labels(tmp_path / "data.csv")
+
+    ran = run("check", tmp_path / "data.csv", "--base", toy_base, "--thorough", "--json")
+
+    assert "part 4 of 4" in ran.stderr
+    assert {suspect["row"] for suspect in json.loads(ran.stdout)["suspects"]} & set(wrong)
+
+
+def test_a_fix_needs_a_file_and_a_name_that_there_is(run: Run, tickets: Path, tmp_path: Path) -> None:
+    alone = run("check", tickets, "--fix", "drop-leaks")
+    unknown = run("check", tickets, "--fix", "polish", "--write", tmp_path / "x.csv")
+
+    assert (alone.exit_code, unknown.exit_code) == (2, 2)
+    assert "--write" in alone.stderr
+    assert "relabel-suspects" in unknown.stderr
