@@ -20,7 +20,7 @@ from safetensors.numpy import load_file, save
 
 from fewfit.decision import Calibration, Decision, Head, Kind
 from fewfit.encoders.portable import ENCODER_FILE, GRAPH_FILES, TRUNK_FILE, PortableEncoder
-from fewfit.errors import ArtifactError
+from fewfit.errors import ArtifactError, InputError
 from fewfit.examples import KeptExamples
 
 SCHEMA_VERSION = 1
@@ -155,6 +155,29 @@ def read_artifact(folder: Path | str, *, examples: bool = True) -> Artifact:
         probes.get("embeddings"),
         kept,
     )
+
+
+def with_thresholds(
+    manifest: bytes, thresholds: Mapping[str, float]
+) -> tuple[bytes, dict[str, float], dict[str, float]]:
+    """The content of a model.json with other thresholds for some labels, and all thresholds before and after.
+
+    Nothing else of a model depends on them. Raises InputError for a single-label model, an unknown label, or a value
+    outside 0 to 1.
+    """
+    data = json.loads(manifest)
+    labels = tuple(data["labels"])
+    limits = data["decision"]["thresholds"]
+    numbers = None if limits is None else np.array(limits, dtype=float)
+    no_head = Head(np.zeros((len(labels), 0), dtype=np.float32), np.zeros(len(labels), dtype=np.float32))
+    decision = Decision(data["kind"], labels, no_head, Calibration.identity(len(labels)), numbers)
+    changed = decision.with_thresholds(thresholds).thresholds
+    if limits is None or changed is None:
+        raise InputError("A single-label model gives its most confident label and has no thresholds to change.")
+    data["decision"]["thresholds"] = [float(value) for value in changed]
+    content = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False).encode()
+    before, after = (dict(zip(labels, map(float, values), strict=True)) for values in (limits, changed))
+    return content, before, after
 
 
 def read_manifest(folder: Path | str) -> Manifest:

@@ -12,8 +12,8 @@ from fewfit.data import Dataset, Kind
 from fewfit.decision import Decision
 
 ANSWERS_FILE = "answers.json.gz"
-# Half the precision that a page shows; a version with 5,000 texts and 50 labels takes about half a megabyte.
-_DIGITS = 4
+# As float32 has; fewer would move confidences over a threshold.
+_DIGITS = 7
 
 
 @dataclass(frozen=True)

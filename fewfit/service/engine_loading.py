@@ -30,7 +30,7 @@ class EngineLoader:
         artifact = read_artifact(folder, examples=False)
         if artifact.portable is None:
             return self._torch.load(folder, base)
-        return _EngineModel(self._engine, self._models.load(artifact))
+        return _EngineModel(self._engine, self._models.load(artifact), artifact.frozen)
 
     def embed(self, base: str, texts: Sequence[str], truncate: Truncate) -> np.ndarray:
         """Embeddings of the untuned base, (n_texts, hidden)."""
@@ -46,7 +46,8 @@ class EngineLoader:
 
 
 class _EngineModel:
-    def __init__(self, engine: Engine, served: ServedModel) -> None:
+    def __init__(self, engine: Engine, served: ServedModel, frozen: Decision) -> None:
+        self.frozen = frozen
         self._engine = engine
         self._served = served
 

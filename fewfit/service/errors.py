@@ -55,6 +55,12 @@ class LostLeaseError(FewfitError):
     code = "lost_lease"
 
 
+class WaitingError(FewfitError):
+    """A job cannot be done yet. It goes back into the queue for a while."""
+
+    code = "waiting"
+
+
 class StoreError(FewfitError):
     """The database or the file store cannot be used."""
 

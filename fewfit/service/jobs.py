@@ -207,6 +207,14 @@ class Lease:
             row.state, row.lease_until, row.worker_id = "queued", None, None
             row.attempts -= 1
 
+    def wait(self, seconds: float) -> None:
+        """Puts the job back for a while because what it needs is not there yet; that counts as no attempt."""
+        with self.writing() as session:
+            row = self._locked(session)
+            row.state, row.lease_until, row.worker_id = "queued", None, None
+            row.attempts -= 1
+            row.run_after = utc_now() + timedelta(seconds=seconds)
+
     def try_again(self, error: str) -> None:
         """Puts the job back after a failure that may pass."""
         with self.writing() as session:

@@ -37,6 +37,11 @@ class LoadedModel(Protocol):
         """From embeddings to labels."""
         ...
 
+    @property
+    def frozen(self) -> Decision:
+        """From embeddings of the untuned base to labels, fitted on the same examples: what tuning is compared with."""
+        ...
+
     def embed(self, texts: Sequence[str], truncate: Truncate) -> np.ndarray:
         """What the decision takes, (n_texts, hidden). Raises InputError for a text too long with NONE."""
         ...
@@ -86,7 +91,9 @@ class TorchLoader:
         trunk, tail = encoder.split(reference.tail_layers)
         tail.load_state_dict({name: torch.from_numpy(array) for name, array in artifact.tail.items()})
         manifest = artifact.manifest
-        return _TorchModel(encoder, trunk, tail.eval(), artifact.decision, manifest.max_length, manifest.clean)
+        return _TorchModel(
+            encoder, trunk, tail.eval(), artifact.decision, artifact.frozen, manifest.max_length, manifest.clean
+        )
 
     def embed(self, base: str, texts: Sequence[str], truncate: Truncate) -> np.ndarray:
         """Embeddings of the untuned base, (n_texts, hidden)."""
@@ -117,9 +124,17 @@ class TorchLoader:
 
 class _TorchModel:
     def __init__(
-        self, encoder: "Encoder", trunk: "Trunk", tail: "Tail", decision: Decision, max_length: int, clean: bool
+        self,
+        encoder: "Encoder",
+        trunk: "Trunk",
+        tail: "Tail",
+        decision: Decision,
+        frozen: Decision,
+        max_length: int,
+        clean: bool,
     ) -> None:
         self.decision = decision
+        self.frozen = frozen
         self._encoder = encoder
         self._trunk = trunk
         self._tail = tail

@@ -113,7 +113,7 @@ class Models:
             review_by=None,
         )
         with self._database.writing() as session:
-            dataset = _trainable(find_dataset(session, caller.organization_id, dataset_id))
+            dataset = trainable(find_dataset(session, caller.organization_id, dataset_id))
             row.kind = DATASET_TYPES[cast(DatasetType, dataset.type)]
             session.add(row)
             session.flush()
@@ -129,10 +129,13 @@ class Models:
         dataset_id: str | None = None,
         hyperparameters: Hyperparameters | None = None,
         promote: bool = False,
+        wait: bool = False,
+        note: str = "",
     ) -> ModelVersion:
         """Queues a new version (scope train), on the same dataset and settings unless told otherwise.
 
-        With `promote` it answers as soon as it is ready, else when it is promoted.
+        With `promote` it answers as soon as it is ready, else when it is promoted. With `wait` the dataset may still
+        be being validated: training begins when that is done.
         """
         caller.require("train")
         if hyperparameters is not None:
@@ -140,12 +143,15 @@ class Models:
         with self._database.writing() as session:
             row = find_model(session, caller.organization_id, model_id, lock=True)
             newest = versions_of(session, row.id)[0]
-            dataset = _trainable(find_dataset(session, caller.organization_id, dataset_id or newest.dataset_id))
+            dataset = find_dataset(session, caller.organization_id, dataset_id or newest.dataset_id)
+            if not (wait and dataset.status in ("queued", "processing")):
+                trainable(dataset)
             kind = DATASET_TYPES[cast(DatasetType, dataset.type)]
             if kind != row.kind:
                 raise InputError(f"The model is {row.kind}-label and the dataset {dataset.id} is {kind}-label.")
             hyperparameters = hyperparameters or Hyperparameters(**newest.hyperparameters)
             version = self._queue(session, row, dataset, newest.number + 1, hyperparameters, caller, promote=promote)
+            version.note = note
         return version_record(row, version)
 
     def get(self, caller: Caller, model_id: str) -> Model:
@@ -386,7 +392,8 @@ class Models:
         add_event(session, row.id, number, "queued", user_id=caller.owner_id)
         job_id = self._jobs.enqueue(session, "train", row.organization_id, row.id, {"version": number})
         job = Owner("job", job_id, row.organization_id)
-        copy_references(session, dataset_owner(dataset), job, roles=("train", "eval"))
+        if dataset.status == "validated":
+            copy_references(session, dataset_owner(dataset), job, roles=("train", "eval"))
         row.updated_at = now
         return version
 
@@ -394,7 +401,8 @@ class Models:
 _DOING = {"queued": "waiting to be trained", "finetuning": "being trained", "deploying": "being made ready"}
 
 
-def _trainable(row: DatasetRow) -> DatasetRow:
+def trainable(row: DatasetRow) -> DatasetRow:
+    """A dataset that can be trained on. Raises InputError for one that failed validation or has not had it."""
     if row.status == "failed":
         raise InputError(f"The dataset {row.id} failed validation: {row.error} Upload a corrected one.")
     if row.status != "validated":

@@ -29,9 +29,13 @@ def check_name(name: str, what: str, *, longest: int) -> str:
 
 def new_dataset_id(name: str) -> str:
     """An id that shows its dataset's name: the name in plain letters, and six random ones."""
+    return f"{new_slug(name, 'dataset')}-{''.join(secrets.choice(_LETTERS) for _ in range(6))}"
+
+
+def new_slug(name: str, otherwise: str) -> str:
+    """A name in plain letters, digits and hyphens, fit for ids and files."""
     ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    slug = re.sub(r"[^a-z0-9]+", "-", ascii_name).strip("-")[:_SLUG_LENGTH].strip("-") or "dataset"
-    return f"{slug}-{''.join(secrets.choice(_LETTERS) for _ in range(6))}"
+    return re.sub(r"[^a-z0-9]+", "-", ascii_name).strip("-")[:_SLUG_LENGTH].strip("-") or otherwise
 
 
 def is_dataset_id(value: str) -> bool:

@@ -1,9 +1,10 @@
 """The quality report of a version: where it is right, where wrong, and how honest its confidences are."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fewfit.decision import Decision
+from fewfit.service.answers import Answers
 from fewfit.service.parts import shortened
 
 if TYPE_CHECKING:
@@ -36,6 +37,33 @@ def quality_report(evaluation: "Evaluation", decision: Decision, suspects: Seque
         "thresholds": None if decision.thresholds is None else [float(value) for value in decision.thresholds],
         "mistakes": [_mistake(mistake) for mistake in report["mistakes"]],
         "suspects": [suspect.to_dict() | {"text": shortened(suspect.text)} for suspect in suspects],
+    }
+
+
+def report_of_answers(answers: Answers, thresholds: Sequence[float], before: Mapping[str, Any]) -> dict[str, Any]:
+    """The report of a version whose thresholds were changed, from the answers of the version that it was made from.
+
+    `before` is the report of that one: what thresholds do not touch is taken from it.
+    """
+    from fewfit.training import Targets, evaluate_answers
+
+    targets = Targets(answers.kind, answers.labels, answers.truth)
+    evaluation = evaluate_answers(targets, answers.confidences, answers.given(thresholds), answers.texts)
+    report = evaluation.to_dict()
+    frozen = before.get("frozen")
+    gain = (
+        {name: value - frozen[name] for name, value in report["metrics"].items() if name in frozen} if frozen else None
+    )
+    return {
+        **before,
+        **report,
+        "evaluated_on": answers.evaluated_on,
+        "n_trained": before.get("n_trained"),
+        "frozen": frozen,
+        "gain": gain,
+        "labels": list(answers.labels),
+        "thresholds": list(thresholds),
+        "mistakes": [_mistake(mistake) for mistake in report["mistakes"]],
     }
 
 

@@ -86,11 +86,11 @@ class Download:
 
 @dataclass(frozen=True)
 class OpenedFile:
-    """A file being downloaded. Iterate over `chunks` to the end, or close them."""
+    """A file being downloaded. Iterate over `chunks` to the end, or close them. The size may not be known before."""
 
     filename: str
     media_type: str
-    size_bytes: int
+    size_bytes: int | None
     chunks: Iterator[bytes]
 
 
@@ -521,6 +521,32 @@ class Neighbour:
     text: str
     labels: tuple[str, ...]
     similarity: float
+
+
+@dataclass(frozen=True)
+class TriedText:
+    """A text with a version's answer and that of the untuned base: the labels given, and every label's confidence.
+
+    `base_labels` and `base_confidences` are empty where the base cannot be asked.
+    """
+
+    text: str
+    labels: tuple[str, ...]
+    confidences: Mapping[str, float]
+    base_labels: tuple[str, ...] = ()
+    base_confidences: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Texts that were tried on a version of a model. `thresholds` are those of a multilabel model."""
+
+    model_id: str
+    version: int
+    kind: Kind
+    texts: tuple[TriedText, ...]
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

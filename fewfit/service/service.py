@@ -15,9 +15,11 @@ from sqlalchemy.exc import IntegrityError
 from fewfit.errors import FewfitError
 from fewfit.service.bases import Bases
 from fewfit.service.classifying import Classifying
+from fewfit.service.comparing import Comparing
 from fewfit.service.correcting import Corrections
 from fewfit.service.database import Database
 from fewfit.service.datasets import Datasets
+from fewfit.service.downloading import Downloads
 from fewfit.service.editing import Editing
 from fewfit.service.engine_loading import EngineLoader
 from fewfit.service.files import FileStore
@@ -38,7 +40,9 @@ from fewfit.service.registry import Registry
 from fewfit.service.reviewing import Reviewing, Sampler
 from fewfit.service.sign_in import Sessions
 from fewfit.service.tables import ServerState, WorkerRow, utc_now
+from fewfit.service.thresholds import Thresholds
 from fewfit.service.tokenizing import Tokenizing
+from fewfit.service.trying import Trying
 from fewfit.service.usage import Usage
 from fewfit.settings import Settings
 
@@ -87,6 +91,10 @@ class Service:
         self._classifying = Classifying(
             self.models, self._registry, loader, self.bases, settings, self.usage, self._sampler
         )
+        self.thresholds = Thresholds(database, files, self.models)
+        self.comparing = Comparing(database, files)
+        self.downloads = Downloads(database, files)
+        self.trying = Trying(database, files, self.models, self._registry, loader, self.bases, settings)
         self._tokenizing = Tokenizing(self.models, self.bases)
 
     @classmethod
@@ -189,6 +197,7 @@ class Service:
 
     def _forget(self, model_id: str) -> None:
         self._classifying.forget(model_id)
+        self.trying.forget(model_id)
 
     def _n_workers(self) -> int:
         alive = WorkerRow.seen_at > utc_now() - WORKER_SILENCE

@@ -11,20 +11,23 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from fewfit.classifier import Classifier
-from fewfit.data import Dataset, Kind, stratified_split
+from fewfit.data import Dataset, Kind
 from fewfit.errors import Cancelled
+from fewfit.service.answers import ANSWERS_FILE, Answers
 from fewfit.service.database import Database
-from fewfit.service.errors import LostLeaseError
+from fewfit.service.datasets import dataset_owner, find_dataset
+from fewfit.service.errors import LostLeaseError, WaitingError
 from fewfit.service.failpoints import fail_point
 from fewfit.service.files import FileStore
-from fewfit.service.holdout import least_held_out
+from fewfit.service.holdout import hold_out, least_held_out
 from fewfit.service.hyperparameters import training_settings
 from fewfit.service.jobs import Lease
-from fewfit.service.model_rows import add_event, promote_version, version_owner
+from fewfit.service.models import trainable
+from fewfit.service.model_rows import add_event, answers_owner, promote_version, version_owner, versions_of
 from fewfit.service.parts import read_part
 from fewfit.service.quality import named_for_users, quality_report
 from fewfit.service.records import Hyperparameters, StoredFile
-from fewfit.service.references import claim, files_of
+from fewfit.service.references import claim, copy_references, files_of
 from fewfit.service.tables import ModelRow, StepMetricsRow, VersionRow, utc_now
 from fewfit.service.uploads import store_file
 from fewfit.settings import Settings
@@ -54,6 +57,7 @@ class TrainingJob:
         """
         with lease.writing() as session:
             row, version = _rows(session, lease)
+            _take_dataset(session, lease, version)
             if version.status != "finetuning":
                 version.status = "finetuning"
                 add_event(session, row.id, version.number, "finetuning")
@@ -64,8 +68,9 @@ class TrainingJob:
                 )
             )
             parts = files_of(session, lease.owner)
+            measured_before = _answers_before(session, row, version.number)
         fail_point("train.started")
-        train, held_out, evaluated_on = self._data(parts, cast(Kind, row.kind))
+        train, held_out, evaluated_on = self._data(parts, cast(Kind, row.kind), measured_before)
         fail_point("train.read")
         classifier, warnings = self._fit(row, version, train, lease, cancel)
         fail_point("train.fitted")
@@ -75,8 +80,10 @@ class TrainingJob:
             evaluation = classifier.evaluate(held_out.texts, held_out.targets)
             evaluation = replace(evaluation, evaluated_on=evaluated_on)
         report = {}
+        answers = None
         if evaluation is not None:
             report = quality_report(evaluation, classifier.decision_, classifier.insight_.suspects(train.rows))
+            answers = self._store_answers(answers_of(classifier, held_out, evaluated_on), row)
         stored = self._store(classifier, row)
         fail_point("train.stored")
         with lease.writing() as session:
@@ -84,6 +91,10 @@ class TrainingJob:
             owner = version_owner(row, version.number)
             for name, file in stored.items():
                 claim(session, owner, name, file)
+            # What it was trained on stays with the version, as the reasons for its answers.
+            copy_references(session, lease.owner, answers_owner(row, version.number), roles=("train",))
+            if answers is not None:
+                claim(session, answers_owner(row, version.number), ANSWERS_FILE, answers)
             if evaluation is not None:
                 self._keep_metrics(session, version, evaluation, classifier)
             version.report = report
@@ -108,7 +119,9 @@ class TrainingJob:
         version.updated_at = version.completed_at = utc_now()
         add_event(session, version.model_id, version.number, "failed")
 
-    def _data(self, files: dict[str, StoredFile], kind: Kind) -> tuple[Dataset, Dataset | None, "EvaluatedOn"]:
+    def _data(
+        self, files: dict[str, StoredFile], kind: Kind, before: StoredFile | None
+    ) -> tuple[Dataset, Dataset | None, "EvaluatedOn"]:
         """What is trained on and what it is measured on: the evaluation part, a part held out, or None.
 
         None means cross-validation on the training part.
@@ -122,7 +135,12 @@ class TrainingJob:
             return train, parts["eval"], "eval"
         if len(train) < least_held_out(self._settings):
             return train, None, "cross_validation"
-        train, held_out = stratified_split(train, eval_fraction=self._settings.eval_fraction, seed=_SEED)
+        known: tuple[str, ...] = ()
+        if before is not None:
+            with self._files.open(before.sha256) as stream:
+                answers = Answers.read(stream)
+            known = answers.texts if answers.evaluated_on == "held_out" else ()
+        train, held_out = hold_out(train, eval_fraction=self._settings.eval_fraction, before=known, seed=_SEED)
         return train, held_out if len(held_out) else None, "held_out"
 
     def _fit(
@@ -151,6 +169,14 @@ class TrainingJob:
             return {
                 str(path.relative_to(folder / "model")): self._store_file(path, row.organization_id) for path in paths
             }
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _store_answers(self, answers: Answers, row: ModelRow) -> StoredFile:
+        folder = self._files.new_folder()
+        try:
+            (folder / ANSWERS_FILE).write_bytes(answers.write())
+            return self._store_file(folder / ANSWERS_FILE, row.organization_id)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -230,6 +256,44 @@ def keep_step(session: Session, version: VersionRow, step: int, metrics: dict[st
             created_at=utc_now(),
         )
     )
+
+
+def answers_of(classifier: Classifier, held_out: Dataset | None, evaluated_on: str) -> Answers:
+    """What the classifier, or models like it, answered to texts that they were not trained on."""
+    if held_out is not None:
+        confidences = classifier.predict_proba(held_out.texts)
+        return Answers.of(held_out, classifier.decision_, confidences, evaluated_on)
+    from fewfit.training.cross_validation import cross_fitted
+
+    insight = classifier.insight_
+    assert insight.out_of_fold is not None, "it was cross-validated"
+    logits = insight.out_of_fold.tuned if insight.tuned else insight.out_of_fold.frozen
+    confidences, _ = cross_fitted(logits, insight.targets, insight.out_of_fold.folds)
+    targets = insight.targets
+    return Answers(targets.kind, targets.labels, tuple(insight.texts), targets.matrix, confidences, evaluated_on)
+
+
+def _answers_before(session: Session, row: ModelRow, number: int) -> StoredFile | None:
+    """The answers of the newest version before this one that has some."""
+    for version in versions_of(session, row.id):
+        if version.number < number:
+            found = files_of(session, answers_owner(row, version.number)).get(ANSWERS_FILE)
+            if found is not None:
+                return found
+    return None
+
+
+def _take_dataset(session: Session, lease: Lease, version: VersionRow) -> None:
+    """Takes hold of the dataset's files where it was still being checked when the training was queued.
+
+    Raises WaitingError while it is, InputError where it cannot be trained on.
+    """
+    if files_of(session, lease.owner):
+        return
+    dataset = find_dataset(session, lease.organization_id, version.dataset_id)
+    if dataset.status in ("queued", "processing"):
+        raise WaitingError(f"The dataset {dataset.id} is being checked.")
+    copy_references(session, dataset_owner(trainable(dataset)), lease.owner, roles=("train", "eval"))
 
 
 def _rows(session: Session, lease: Lease) -> tuple[ModelRow, VersionRow]:

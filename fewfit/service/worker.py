@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 
 from fewfit.errors import Cancelled, FewfitError
 from fewfit.service.clean_up_job import CleanUpJob
-from fewfit.service.errors import LostLeaseError
+from fewfit.service.errors import LostLeaseError, WaitingError
 from fewfit.service.jobs import Lease
 from fewfit.service.records import JobKind
 from fewfit.service.service import Service, cache_folder
@@ -125,6 +125,8 @@ class Worker:
             logger.info("Job %s was cancelled, or is another worker's now", lease.job_id)
         except Cancelled:
             self._return(lease)
+        except WaitingError as error:
+            self._wait(lease, error)
         except FewfitError as error:
             self._fail(handler, lease, str(error))
         except Exception as error:
@@ -135,6 +137,13 @@ class Worker:
         try:
             lease.give_back()
             logger.info("Job %s goes back into the queue", lease.job_id)
+        except LostLeaseError:
+            logger.info("Job %s was cancelled", lease.job_id)
+
+    def _wait(self, lease: Lease, reason: WaitingError) -> None:
+        try:
+            lease.wait(self._settings.poll_interval_s)
+            logger.debug("Job %s waits: %s", lease.job_id, reason)
         except LostLeaseError:
             logger.info("Job %s was cancelled", lease.job_id)
 
