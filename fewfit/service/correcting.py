@@ -1,21 +1,26 @@
 """Corrections: what people say of wrong answers and wrong labels, kept until it joins the training data."""
 
+import logging
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final, cast, get_args
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from fewfit.data import Dataset, Example, text_key
 from fewfit.errors import InputError
 from fewfit.service.database import Database
+from fewfit.service.editing import Editing
+from fewfit.service.edits import MOST_ADDED, UnchangedError
 from fewfit.service.errors import LimitError, NotFoundError
 from fewfit.service.model_rows import current_version, find_model, versions_of
+from fewfit.service.models import Models
 from fewfit.service.names import check_unicode
-from fewfit.service.records import Caller, Correction, CorrectionSource, CorrectionState
+from fewfit.service.records import Caller, Correction, CorrectionSource, CorrectionState, ModelVersion
 from fewfit.service.reviewing import digest_of
 from fewfit.service.tables import CorrectionRow, ModelRow, utc_now
+
+logger = logging.getLogger(__name__)
 
 MOST_WAITING: Final = 5000
 LONGEST_CHARACTERS: Final = 100_000
@@ -24,8 +29,10 @@ LONGEST_CHARACTERS: Final = 100_000
 class Corrections:
     """Corrections of a model's answers and data. Each belongs to a text; a newer one takes the place of an older."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, editing: Editing, models: Models) -> None:
         self._database = database
+        self._editing = editing
+        self._models = models
 
     def add(
         self,
@@ -74,6 +81,39 @@ class Corrections:
                 raise InputError(f"The correction is in the dataset {row.dataset_id} already. Edit that.")
             session.delete(row)
 
+    def join(self, caller: Caller, model_id: str) -> tuple[str, int]:
+        """Puts what waits into the dataset of the newest version, as a new version of the dataset (scope train).
+
+        Gives the dataset's id and how many corrections joined it: the oldest 2,000, or all where there are fewer.
+        Texts that are in the dataset get the right labels, others are added. Raises NotFoundError where the dataset
+        was deleted, InputError where nothing waits.
+        """
+        caller.require("train")
+        with self._database.reading() as session:
+            model = find_model(session, caller.organization_id, model_id)
+            dataset_id = versions_of(session, model.id)[0].dataset_id
+            waiting = _waiting(session, model.id)
+        if not waiting:
+            raise InputError("No corrections wait. Correct an answer or a label first.")
+        examples = [{"text": one.text, "labels": list(one.labels)} for one in waiting]
+        try:
+            self._editing.edit(caller, dataset_id, {"op": "correct", "examples": examples})
+        except UnchangedError:
+            logger.info("The dataset %s has the corrections of model %s already", dataset_id, model.id)
+        with self._database.writing() as session:
+            for one in waiting:
+                row = session.get(CorrectionRow, one.id)
+                # One that was changed in the meantime waits for the next time.
+                if row is not None and tuple(row.labels) == one.labels:
+                    row.state, row.dataset_id = "applied", dataset_id
+        return dataset_id, len(waiting)
+
+    def retrain(self, caller: Caller, model_id: str, *, promote: bool = False) -> ModelVersion:
+        """Puts what waits into the dataset and queues a version that is trained on it (scope train)."""
+        dataset_id, count = self.join(caller, model_id)
+        note = f"With {count:,} {'correction' if count == 1 else 'corrections'}"
+        return self._models.retrain(caller, model_id, dataset_id=dataset_id, promote=promote, wait=True, note=note)
+
     def list(
         self, caller: Caller, model_id: str, *, state: CorrectionState | None = None, limit: int = MOST_WAITING
     ) -> tuple[Correction, ...]:
@@ -95,40 +135,13 @@ class Corrections:
             return _n_waiting(session, model)
 
 
-def corrected(train: Dataset, corrections: Iterable[Correction]) -> Dataset:
-    """The examples with each correction in place: a text that is there gets other labels, a new one is added.
-
-    Copies of a text, also in other case or white space, are corrected alike.
-    """
-    wanted = {text_key(one.text): one for one in corrections}
-    seen: set[str] = set()
-    examples = []
-    for example in train.examples:
-        found = wanted.get(text_key(example.text))
-        if found is not None:
-            seen.add(text_key(example.text))
-            example = Example(example.text, found.labels, example.row)
-        examples.append(example)
-    new = [one for key, one in wanted.items() if key not in seen]
-    new.sort(key=lambda one: (one.created_at, one.id))
-    examples += [Example(one.text, one.labels, len(examples) + number) for number, one in enumerate(new, start=1)]
-    return train.with_examples(examples)
-
-
-def mark_applied(session: Session, model_id: str, corrections: Iterable[Correction], dataset_id: str) -> None:
-    """Notes that corrections have joined a dataset, but for those that were changed in the meantime."""
-    for one in corrections:
-        row = session.get(CorrectionRow, one.id)
-        if row is not None and row.model_id == model_id and tuple(row.labels) == one.labels:
-            row.state, row.dataset_id = "applied", dataset_id
-
-
-def waiting(session: Session, model_id: str) -> list[Correction]:
-    """What has not joined a dataset yet, oldest first."""
+def _waiting(session: Session, model_id: str) -> list[Correction]:
+    """What has not joined a dataset yet, oldest first, as much as one edit takes."""
     rows = session.scalars(
         select(CorrectionRow)
         .where(CorrectionRow.model_id == model_id, CorrectionRow.state == "waiting")
         .order_by(CorrectionRow.created_at, CorrectionRow.id)
+        .limit(MOST_ADDED)
     )
     return [_record(row) for row in rows]
 

@@ -6,7 +6,7 @@ import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import IO, Final, cast
 
 from sqlalchemy.orm import Session
 
@@ -95,7 +95,7 @@ class Downloads:
 
     def _zip(self, folder: str, files: dict[str, StoredFile]) -> Iterator[bytes]:
         sink = _Sink()
-        with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:  # weights do not shrink
+        with zipfile.ZipFile(cast(IO[bytes], sink), "w", zipfile.ZIP_STORED) as archive:  # weights do not shrink
             for name, file in files.items():
                 _inside(Path(folder), name)
                 entry = zipfile.ZipInfo(f"{folder}/{name}", date_time=(2020, 1, 1, 0, 0, 0))

@@ -30,7 +30,7 @@ PARTS = ("train", "eval")
 _LONGEST_LABEL = 1000
 _LONGEST_TEXT = 100_000
 # Rows of an added piece are kept in the database; whole files come as an upload.
-_MOST_ADDED = 2000
+MOST_ADDED = 2000
 # A row that could not be read: it is in no file of ours, and can only be left out.
 UNREADABLE = frozenset(
     (
@@ -38,6 +38,10 @@ UNREADABLE = frozenset(
         *("bad_json", "not_an_object", "missing_field", "wrong_type", "empty_label"),
     )
 )
+
+
+class UnchangedError(InputError):
+    """The edit would change nothing."""
 
 
 def apply_edit(rows: Rows, edit: Edit) -> Rows:
@@ -59,7 +63,7 @@ def describe(before: Rows, after: Rows, edit: Edit) -> str:
         changed += sum(old[row] != new[row] for row in old.keys() & new.keys())
     readings = (before.train_reading, before.eval_reading) != (after.train_reading, after.eval_reading)
     if not (dropped or added or changed or readings or before.kind != after.kind):
-        raise InputError("This would change nothing; perhaps it was done already.")
+        raise UnchangedError("This would change nothing; perhaps it was done already.")
     op = edit["op"]
     rows = counted(dropped + added + changed, "row")
     words = {
@@ -71,6 +75,7 @@ def describe(before: Rows, after: Rows, edit: Edit) -> str:
         "merge_variants": f"Merged spellings of labels in {rows}",
         "clean": f"Took markup and URLs out of {rows}",
         "add": f"Added {rows}",
+        "correct": f"Corrected {counted(changed, 'row')} and added {counted(added, 'row')}",
         "leave_out": "Left out the rows that cannot be read",
         "kind": f"Made it {'multilabel' if after.kind == 'multi' else 'single-label'}",
     }
@@ -189,16 +194,32 @@ def _clean(rows: Rows, edit: Edit) -> Rows:
 
 
 def _add(rows: Rows, edit: Edit) -> Rows:
-    examples = edit.get("examples")
-    if not isinstance(examples, Sequence) or isinstance(examples, str) or not 0 < len(examples) <= _MOST_ADDED:
-        raise InputError(f"examples is missing; expected 1 to {_MOST_ADDED:,} objects with text and labels.")
-
     def more(data: Dataset) -> Dataset:
         last = max((example.row for example in data.examples), default=0)
-        fresh = [_example(one, last + place, rows.kind) for place, one in enumerate(examples, 1)]
-        return data.with_examples((*data.examples, *fresh))
+        return data.with_examples((*data.examples, *_checked_examples(edit, rows.kind, last)))
 
     return _on_part(rows, edit, more)
+
+
+def _correct(rows: Rows, edit: Edit) -> Rows:
+    """Other labels for every copy of some texts, by `text_key` and in both parts; a text that is new is added.
+
+    An added text goes to the training part.
+    """
+    added = _checked_examples(edit, rows.kind, 0)
+    labels = {text_key(one.text): one.labels for one in added}
+
+    def change(data: Dataset) -> Dataset:
+        return data.with_examples(
+            replace(e, labels=labels[key]) if (key := text_key(e.text)) in labels else e for e in data.examples
+        )
+
+    known = {text_key(example.text) for name in PARTS for example in rows.part(name).examples}
+    last = max((example.row for example in rows.train.examples), default=0)
+    fresh = [one for key, one in {text_key(one.text): one for one in added}.items() if key not in known]
+    changed = _on_both(rows, change)
+    numbered = (replace(one, row=last + place) for place, one in enumerate(fresh, 1))
+    return replace(changed, train=changed.train.with_examples((*changed.train.examples, *numbered)))
 
 
 def _leave_out(rows: Rows, edit: Edit) -> Rows:
@@ -233,6 +254,7 @@ _OPERATIONS: dict[str, Callable[[Rows, Edit], Rows]] = {
     "drop_evaluation": _drop_evaluation,
     "clean": _clean,
     "add": _add,
+    "correct": _correct,
     "leave_out": _leave_out,
     "kind": _kind,
 }
@@ -262,6 +284,13 @@ def _forgiven(report: Report) -> Report:
             for finding in report
         )
     )
+
+
+def _checked_examples(edit: Edit, kind: Kind, last_row: int) -> list[Example]:
+    examples = edit.get("examples")
+    if not isinstance(examples, Sequence) or isinstance(examples, str) or not 0 < len(examples) <= MOST_ADDED:
+        raise InputError(f"examples is missing; expected 1 to {MOST_ADDED:,} objects with text and labels.")
+    return [_example(one, last_row + place, kind) for place, one in enumerate(examples, 1)]
 
 
 def _row_numbers(edit: Edit) -> Iterable[int]:

@@ -14,6 +14,7 @@ from fewfit.service.records import (
     BaseInfo,
     Caller,
     Classification,
+    Comparison,
     Correction,
     CorrectionSource,
     CorrectionState,
@@ -30,6 +31,7 @@ from fewfit.service.records import (
     Model,
     ModelEvent,
     ModelVersion,
+    Neighbour,
     NewKey,
     OpenedFile,
     Page,
@@ -39,6 +41,7 @@ from fewfit.service.records import (
     StoredFile,
     Tokens,
     TrainingProgress,
+    Trial,
     Truncate,
     UsageHour,
     ValidationStatus,
@@ -144,8 +147,13 @@ class ModelsLike(Protocol):
         dataset_id: str | None = None,
         hyperparameters: Hyperparameters | None = None,
         promote: bool = False,
+        wait: bool = False,
+        note: str = "",
     ) -> ModelVersion:
-        """Queues a new version (scope train), on the same dataset unless told otherwise."""
+        """Queues a new version (scope train), on the same dataset unless told otherwise.
+
+        With `wait` the dataset may still be being validated.
+        """
         ...
 
     def get(self, caller: Caller, model_id: str) -> Model:
@@ -279,6 +287,69 @@ class CorrectionsLike(Protocol):
         """How many corrections have not joined a dataset yet (scope read)."""
         ...
 
+    def join(self, caller: Caller, model_id: str) -> tuple[str, int]:
+        """Puts what waits into the dataset (scope train); gives its id and how many corrections that were."""
+        ...
+
+    def retrain(self, caller: Caller, model_id: str, *, promote: bool = False) -> ModelVersion:
+        """Puts what waits into the dataset and queues a version that is trained on it (scope train)."""
+        ...
+
+
+class ThresholdsLike(Protocol):
+    """Versions with other thresholds, and notes on versions."""
+
+    def save(
+        self,
+        caller: Caller,
+        model_id: str,
+        thresholds: Mapping[str, float],
+        *,
+        version: int | None = None,
+        promote: bool = False,
+        note: str = "",
+    ) -> ModelVersion:
+        """A new version of a multilabel model with other thresholds, without training (scope train)."""
+        ...
+
+    def annotate(self, caller: Caller, model_id: str, version: int, note: str) -> ModelVersion:
+        """Notes something about a version (scope train)."""
+        ...
+
+
+class ComparingLike(Protocol):
+    """Versions side by side."""
+
+    def compare(self, caller: Caller, model_id: str, before: int, after: int) -> Comparison:
+        """Two versions (scope read): figures, and the answers that changed on texts that neither was trained on."""
+        ...
+
+
+class DownloadsLike(Protocol):
+    """Versions as files."""
+
+    def artifact(self, caller: Caller, model_id: str, version: int | None = None) -> OpenedFile:
+        """The folder of a version as a zip file (scope read)."""
+        ...
+
+    def onnx(self, caller: Caller, model_id: str, version: int | None = None) -> OpenedFile:
+        """A version as one ONNX file (scope read), made at the first request, which takes seconds."""
+        ...
+
+
+class TryingLike(Protocol):
+    """Answers for people who look at them; they count neither as usage nor for review."""
+
+    def answer(self, caller: Caller, model_id: str, texts: Sequence[str], *, version: int | None = None) -> Trial:
+        """A version's answers beside the untuned base's (scope classify)."""
+        ...
+
+    def neighbours(
+        self, caller: Caller, model_id: str, texts: Sequence[str], *, version: int | None = None, count: int = 3
+    ) -> tuple[tuple[Neighbour, ...], ...]:
+        """The training examples nearest to each text (scopes classify and read)."""
+        ...
+
 
 class ReviewLike(Protocol):
     """Production texts that were kept with consent and wait to be labelled."""
@@ -343,6 +414,14 @@ class ServiceLike(Protocol):
     def corrections(self) -> CorrectionsLike: ...
     @property
     def review(self) -> ReviewLike: ...
+    @property
+    def thresholds(self) -> ThresholdsLike: ...
+    @property
+    def comparing(self) -> ComparingLike: ...
+    @property
+    def downloads(self) -> DownloadsLike: ...
+    @property
+    def trying(self) -> TryingLike: ...
     @property
     def usage(self) -> UsageLike: ...
 

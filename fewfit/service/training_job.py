@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from fewfit.classifier import Classifier
 from fewfit.data import Dataset, Kind
-from fewfit.errors import Cancelled
+from fewfit.errors import Cancelled, InputError
 from fewfit.service.answers import ANSWERS_FILE, Answers
 from fewfit.service.database import Database
 from fewfit.service.datasets import dataset_owner, find_dataset
@@ -22,11 +22,11 @@ from fewfit.service.files import FileStore
 from fewfit.service.holdout import hold_out, least_held_out
 from fewfit.service.hyperparameters import training_settings
 from fewfit.service.jobs import Lease
-from fewfit.service.models import trainable
 from fewfit.service.model_rows import add_event, answers_owner, promote_version, version_owner, versions_of
+from fewfit.service.models import trainable
 from fewfit.service.parts import read_part
 from fewfit.service.quality import named_for_users, quality_report
-from fewfit.service.records import Hyperparameters, StoredFile
+from fewfit.service.records import DATASET_TYPES, DatasetType, Hyperparameters, StoredFile
 from fewfit.service.references import claim, copy_references, files_of
 from fewfit.service.tables import ModelRow, StepMetricsRow, VersionRow, utc_now
 from fewfit.service.uploads import store_file
@@ -57,7 +57,7 @@ class TrainingJob:
         """
         with lease.writing() as session:
             row, version = _rows(session, lease)
-            _take_dataset(session, lease, version)
+            _take_dataset(session, lease, row, version)
             if version.status != "finetuning":
                 version.status = "finetuning"
                 add_event(session, row.id, version.number, "finetuning")
@@ -283,7 +283,7 @@ def _answers_before(session: Session, row: ModelRow, number: int) -> StoredFile 
     return None
 
 
-def _take_dataset(session: Session, lease: Lease, version: VersionRow) -> None:
+def _take_dataset(session: Session, lease: Lease, row: ModelRow, version: VersionRow) -> None:
     """Takes hold of the dataset's files where it was still being checked when the training was queued.
 
     Raises WaitingError while it is, InputError where it cannot be trained on.
@@ -293,6 +293,9 @@ def _take_dataset(session: Session, lease: Lease, version: VersionRow) -> None:
     dataset = find_dataset(session, lease.organization_id, version.dataset_id)
     if dataset.status in ("queued", "processing"):
         raise WaitingError(f"The dataset {dataset.id} is being checked.")
+    kind = DATASET_TYPES[cast(DatasetType, dataset.type)]
+    if kind != row.kind:
+        raise InputError(f"The model is {row.kind}-label and the dataset {dataset.id} is now {kind}-label.")
     copy_references(session, dataset_owner(trainable(dataset)), lease.owner, roles=("train", "eval"))
 
 

@@ -1,15 +1,13 @@
-from dataclasses import replace
+import time
 
 import pytest
 
-from fewfit.data import Dataset, Example
 from fewfit.errors import InputError
 from fewfit.service import correcting
-from fewfit.service.correcting import corrected
 from fewfit.service.errors import ForbiddenError, LimitError, NotFoundError
 from fewfit.service.records import Model
 from fewfit.service.tables import CorrectionRow
-from tests.unit.service.shop import MULTI, Shop, a_caller, multi_rows
+from tests.unit.service.shop import MULTI, Shop, a_caller, multi_rows, single_rows
 
 
 @pytest.fixture
@@ -91,21 +89,44 @@ def test_corrections_go_with_their_model(shop: Shop, model: Model) -> None:
         assert session.query(CorrectionRow).count() == 0
 
 
-def test_data_are_corrected_in_place_and_new_texts_added(shop: Shop, model: Model) -> None:
-    one = shop.service.corrections.add(shop.admin, model.id, "My  Parcel", ["delivery"])
-    two = replace(one, id="z", text="new", labels=("account",))
-    data = Dataset(
-        (
-            Example("my parcel", ("billing",), 1),
-            Example("hello", ("account",), 2),
-            Example("MY parcel", ("account",), 3),
-        ),
-        "single",
-    )
-    found = corrected(data, [two, one])
-    assert [(e.text, e.labels, e.row) for e in found.examples] == [
-        ("my parcel", ("delivery",), 1),
-        ("hello", ("account",), 2),
-        ("MY parcel", ("delivery",), 3),
-        ("new", ("account",), 4),
-    ]
+def test_corrections_join_the_dataset_and_are_trained_on(shop: Shop) -> None:
+    model = shop.pretended_model()
+    corrections = shop.service.corrections
+    known = single_rows()[0]
+    corrections.add(shop.admin, model.id, str(known["text"]).upper(), ["delivery"], source="mistake")
+    corrections.add(shop.admin, model.id, "an entirely new text", ["account"])
+    version = corrections.retrain(shop.admin, model.id)
+    assert (version.number, version.status, version.note) == (2, "queued", "With 2 corrections")
+    assert {one.state for one in corrections.list(shop.admin, model.id)} == {"applied"}
+    assert {one.dataset_id for one in corrections.list(shop.admin, model.id)} == {model.dataset_id}
+    # The dataset is checked first, and only then trained on.
+    assert shop.worker.work(("train",))
+    assert shop.service.models.versions(shop.admin, model.id)[0].status == "queued"
+    shop.work()
+    rows = shop.service.editing.rows(shop.admin, model.dataset_id, limit=1000).rows
+    by_text = {row.text: row.labels for row in rows}
+    assert by_text[known["text"]] == ("delivery",)
+    assert by_text["an entirely new text"] == ("account",)
+    assert len(rows) == len(single_rows()) + 1
+    deadline = time.monotonic() + 300
+    while shop.service.models.versions(shop.admin, model.id)[0].status == "queued":
+        assert time.monotonic() < deadline
+        shop.work()
+    assert shop.service.models.versions(shop.admin, model.id)[0].status == "ready"
+
+
+def test_corrections_that_the_data_have_already_are_done(shop: Shop, model: Model) -> None:
+    known = single_rows()[0]
+    shop.service.corrections.add(shop.admin, model.id, known["text"], [known["label"]])
+    assert shop.service.corrections.join(shop.admin, model.id) == (model.dataset_id, 1)
+    assert shop.service.corrections.n_waiting(shop.admin, model.id) == 0
+    with pytest.raises(InputError, match="No corrections"):
+        shop.service.corrections.join(shop.admin, model.id)
+
+
+def test_without_the_dataset_corrections_wait_on(shop: Shop, model: Model) -> None:
+    shop.service.corrections.add(shop.admin, model.id, "one", ["billing"])
+    shop.service.datasets.delete(shop.admin, model.dataset_id)
+    with pytest.raises(NotFoundError):
+        shop.service.corrections.retrain(shop.admin, model.id)
+    assert shop.service.corrections.n_waiting(shop.admin, model.id) == 1
