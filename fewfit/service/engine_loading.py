@@ -46,7 +46,7 @@ class EngineLoader:
 
 
 class _EngineModel:
-    def __init__(self, engine: Engine, served: ServedModel, frozen: Decision) -> None:
+    def __init__(self, engine: Engine, served: ServedModel, frozen: Decision | None) -> None:
         self.frozen = frozen
         self._engine = engine
         self._served = served

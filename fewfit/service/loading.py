@@ -38,8 +38,8 @@ class LoadedModel(Protocol):
         ...
 
     @property
-    def frozen(self) -> Decision:
-        """From embeddings of the untuned base to labels, fitted on the same examples: what tuning is compared with."""
+    def frozen(self) -> Decision | None:
+        """From embeddings of the untuned base to labels, fitted on the same examples; None: not kept."""
         ...
 
     def embed(self, texts: Sequence[str], truncate: Truncate) -> np.ndarray:
@@ -129,7 +129,7 @@ class _TorchModel:
         trunk: "Trunk",
         tail: "Tail",
         decision: Decision,
-        frozen: Decision,
+        frozen: Decision | None,
         max_length: int,
         clean: bool,
     ) -> None:

@@ -4,7 +4,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice, zip_longest
 from typing import Final
 
@@ -78,26 +78,33 @@ class Trying:
         decision = model.decision
         confidences = decision.probabilities(model.embed(texts, "END"))
         given = decision.matrix(confidences)
-        warnings: tuple[str, ...] = ()
-        base: tuple[np.ndarray, np.ndarray] | None = None
-        try:
-            before = model.frozen.probabilities(self._loader.embed(ready.base, texts, "END"))
-            base = before, model.frozen.matrix(before)
-        except FewfitError as error:
-            logger.warning("The untuned base %s cannot be asked: %s", ready.base, error)
-            warnings = (f"The untuned base's answers cannot be shown: {error}",)
-        tried = [
-            TriedText(
+        before, warnings = self._before(ready, model, texts)
+        tried = []
+        for row, text in enumerate(texts):
+            answer = TriedText(
                 text=text,
                 labels=_given(given[row], confidences[row], decision),
                 confidences=_named(confidences[row], decision),
-                base_labels=() if base is None else _given(base[1][row], base[0][row], model.frozen),
-                base_confidences={} if base is None else _named(base[0][row], model.frozen),
             )
-            for row, text in enumerate(texts)
-        ]
+            if before is not None and model.frozen is not None:
+                named = _named(before[row], model.frozen)
+                names = _given(model.frozen.matrix(before[row : row + 1])[0], before[row], model.frozen)
+                answer = replace(answer, base_labels=names, base_confidences=named)
+            tried.append(answer)
         thresholds = {} if decision.thresholds is None else _named(decision.thresholds, decision)
         return Trial(ready.model_id, ready.number, decision.kind, tuple(tried), thresholds, warnings)
+
+    def _before(
+        self, ready: ReadyVersion, model: LoadedModel, texts: Sequence[str]
+    ) -> tuple[np.ndarray | None, tuple[str, ...]]:
+        """Confidences by the untuned base, (n_texts, n_labels), or why there are none."""
+        if model.frozen is None:
+            return None, ()
+        try:
+            return model.frozen.probabilities(self._loader.embed(ready.base, texts, "END")), ()
+        except FewfitError as error:
+            logger.warning("The untuned base %s cannot be asked: %s", ready.base, error)
+            return None, (f"The untuned base's answers cannot be shown: {error}",)
 
     def neighbours(
         self, caller: Caller, model_id: str, texts: Sequence[str], *, version: int | None = None, count: int = 3
