@@ -26,7 +26,9 @@ class Authentication:
         if scope["type"] == "http" and scope["path"].startswith("/v1/"):
             try:
                 secret = bearer(Headers(scope=scope).get("authorization"))
-                caller = await to_thread.run_sync(self._keys.authenticate, secret)
+                caller = self._keys.authenticate_at_once(secret)
+                if caller is None:
+                    caller = await to_thread.run_sync(self._keys.authenticate, secret)
             except FewfitError as error:
                 await drain(receive)
                 await fewfit_error_response(scope, error)(scope, receive, send)
@@ -46,10 +48,11 @@ def bearer(header: str | None) -> str:
     return secret.strip()
 
 
-async def _current_caller(request: Request) -> Caller:
+async def current_caller(request: Request) -> Caller:
+    """Who asks; `Authentication` has found out."""
     caller = request.scope["fewfit.caller"]
     assert isinstance(caller, Caller)
     return caller
 
 
-CurrentCaller = Annotated[Caller, Depends(_current_caller)]
+CurrentCaller = Annotated[Caller, Depends(current_caller)]

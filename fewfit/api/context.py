@@ -19,7 +19,8 @@ class Context:
     metrics: Metrics
 
 
-async def _context(request: Request) -> Context:
+async def current_context(request: Request) -> Context:
+    """What the application was made with."""
     context = request.app.state.context
     assert isinstance(context, Context)
     return context
@@ -30,4 +31,4 @@ def public_url(request: Request, settings: Settings) -> str:
     return (settings.public_url or f"{request.url.scheme}://{request.url.netloc}").rstrip("/")
 
 
-CurrentContext = Annotated[Context, Depends(_context)]
+CurrentContext = Annotated[Context, Depends(current_context)]

@@ -8,12 +8,14 @@ from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from anyio import to_thread
+from sqlalchemy.exc import OperationalError
 
 from fewfit.decision import Calibration, Decision
 from fewfit.errors import InputError
 from fewfit.service.bases import Bases
 from fewfit.service.loading import ModelLoader
-from fewfit.service.models import Models
+from fewfit.service.models import Models, ReadyVersion
 from fewfit.service.names import check_unicode
 from fewfit.service.records import (
     Caller,
@@ -30,6 +32,8 @@ from fewfit.settings import Settings
 logger = logging.getLogger(__name__)
 
 _USED_EVERY_S = 60.0
+# More confidences than this are computed and sorted in a thread, so that the event loop goes on.
+_INLINE_CONFIDENCES = 4096
 _TRUNCATES: tuple[Truncate, ...] = ("START", "END", "NONE")
 
 
@@ -69,18 +73,41 @@ class Classifying:
 
         `thresholds` overrides those of a multilabel model for this request.
         """
-        caller.require("classify")
-        self._check_inputs(inputs)
-        _check_truncate(truncate)
+        self._check(caller, inputs, truncate)
         version = self._models.ready_version(caller.organization_id, model)
-        with Stopwatch(self._usage, caller.organization_id, version.model_id, len(inputs)):
+        with self._stopwatch(version, inputs):
             loaded = self._registry.get(version)
             decision = loaded.decision.with_thresholds(thresholds)
-            confidences = decision.probabilities(loaded.embed(inputs, truncate))
-        if version.reviewed:
-            self._sampler.offer(caller.organization_id, version.model_id, version.number, inputs, confidences, decision)
-        self._note_use(version.model_id)
-        return _classification(inputs, confidences, decision)
+            embeddings = loaded.embed(inputs, truncate)
+        if self._is_use_due(version.model_id):
+            self._note_use(version.model_id)
+        return self._answered(version, inputs, embeddings, decision)
+
+    async def classify_async(
+        self,
+        caller: Caller,
+        inputs: Sequence[str],
+        *,
+        model: str,
+        truncate: Truncate = "END",
+        thresholds: float | Mapping[str, float] | None = None,
+    ) -> Classification:
+        """Like `classify`, for coroutines. Threads are used only for what is not in memory, or takes long."""
+        self._check(caller, inputs, truncate)
+        version = self._models.ready_at_once(caller.organization_id, model)
+        if version is None:
+            version = await to_thread.run_sync(self._models.ready_version, caller.organization_id, model)
+        with self._stopwatch(version, inputs):
+            loaded = self._registry.at_once(version)
+            if loaded is None:
+                loaded = await to_thread.run_sync(self._registry.get, version)
+            decision = loaded.decision.with_thresholds(thresholds)
+            embeddings = await loaded.embed_async(inputs, truncate)
+        if self._is_use_due(version.model_id):
+            await to_thread.run_sync(self._note_use, version.model_id)
+        if len(inputs) * len(decision.labels) > _INLINE_CONFIDENCES:
+            return await to_thread.run_sync(self._answered, version, inputs, embeddings, decision)
+        return self._answered(version, inputs, embeddings, decision)
 
     def classify_examples(
         self,
@@ -95,9 +122,7 @@ class Classifying:
 
         A linear head over the untuned base's embeddings, kept for the next request with the same examples.
         """
-        caller.require("classify")
-        self._check_inputs(inputs)
-        _check_truncate(truncate)
+        self._check(caller, inputs, truncate)
         self._check_examples(examples)
         base = self._bases.resolve(base_name)
         key = _examples_key(base, examples)
@@ -123,6 +148,25 @@ class Classifying:
         targets = Targets.from_labels([example.label for example in examples], known=None)
         head = fit_head(embeddings, targets)
         return Decision("single", targets.labels, head, Calibration.identity(len(targets.labels)))
+
+    def _check(self, caller: Caller, inputs: Sequence[str], truncate: Truncate) -> None:
+        caller.require("classify")
+        self._check_inputs(inputs)
+        if truncate not in _TRUNCATES:
+            raise InputError(f"truncate is {truncate!r}; expected one of {', '.join(_TRUNCATES)}.")
+
+    def _stopwatch(self, version: ReadyVersion, inputs: Sequence[str]) -> Stopwatch:
+        return Stopwatch(self._usage, version.organization_id, version.model_id, len(inputs))
+
+    def _answered(
+        self, version: ReadyVersion, inputs: Sequence[str], embeddings: np.ndarray, decision: Decision
+    ) -> Classification:
+        confidences = decision.probabilities(embeddings)
+        if version.reviewed:
+            self._sampler.offer(
+                version.organization_id, version.model_id, version.number, inputs, confidences, decision
+            )
+        return _classification(inputs, confidences, decision)
 
     def _check_inputs(self, inputs: Sequence[str]) -> None:
         limit = self._settings.max_inputs
@@ -152,12 +196,20 @@ class Classifying:
             names = ", ".join(map(repr, few[:20]))
             raise InputError(f"Each label needs at least 2 examples; these have 1: {names}.")
 
-    def _note_use(self, model_id: str) -> None:
-        """Keeps the time of last use, to the minute, without a write at every request."""
+    def _is_use_due(self, model_id: str) -> bool:
+        """Whether the time of last use is to be written: to the minute, without a write at every request."""
         now_s = time.monotonic()
-        if now_s - self._used_s.get(model_id, -_USED_EVERY_S) >= _USED_EVERY_S:
-            self._used_s[model_id] = now_s
+        if now_s - self._used_s.get(model_id, -_USED_EVERY_S) < _USED_EVERY_S:
+            return False
+        self._used_s[model_id] = now_s
+        return True
+
+    def _note_use(self, model_id: str) -> None:
+        try:
             self._models.touch(model_id)
+        except OperationalError as error:
+            # The answer is there; a store that is busy or away is no reason to keep it back.
+            logger.warning("The time of last use of model %s could not be written: %s", model_id, error.orig)
 
 
 class ExampleSets:
@@ -193,24 +245,25 @@ def _examples_key(base: str, examples: Sequence[LabelledText]) -> str:
     return digest.hexdigest()
 
 
-def _check_truncate(truncate: str) -> None:
-    if truncate not in _TRUNCATES:
-        raise InputError(f"truncate is {truncate!r}; expected one of {', '.join(_TRUNCATES)}.")
-
-
 def _classification(inputs: Sequence[str], confidences: np.ndarray, decision: Decision) -> Classification:
-    given = decision.matrix(confidences)
     labels = decision.labels
     texts = []
-    for row, text in enumerate(inputs):
-        order = np.argsort(-confidences[row], kind="stable").tolist()
-        chosen = [column for column in order if given[row, column]]
+    for text, scores, columns in zip(inputs, confidences.tolist(), _given(confidences, decision), strict=True):
         texts.append(
             ClassifiedText(
                 input=text,
-                predictions=tuple(labels[column] for column in chosen),
-                confidences=tuple(float(confidences[row, column]) for column in chosen),
-                labels={label: float(confidences[row, column]) for column, label in enumerate(labels)},
+                predictions=tuple([labels[column] for column in columns]),
+                confidences=tuple([scores[column] for column in columns]),
+                labels=dict(zip(labels, scores, strict=True)),
             )
         )
     return Classification(decision.kind, tuple(texts))
+
+
+def _given(confidences: np.ndarray, decision: Decision) -> list[list[int]]:
+    """The columns of the labels that each text gets, surest first."""
+    if decision.kind == "single":
+        return [[column] for column in confidences.argmax(axis=1).tolist()]
+    given = decision.matrix(confidences)
+    order = np.argsort(-confidences, axis=1, kind="stable").tolist()
+    return [[column for column in columns if given[row, column]] for row, columns in enumerate(order)]

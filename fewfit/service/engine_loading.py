@@ -62,3 +62,11 @@ class _EngineModel:
             raise BusyError(str(error), retry_after_s=_RETRY_AFTER_S) from error
         answers.raise_for_errors()
         return answers.embeddings
+
+    async def embed_async(self, texts: Sequence[str], truncate: Truncate) -> np.ndarray:
+        try:
+            answers = await self._engine.answer_async(self._served, texts, truncate=CUTS[truncate])
+        except QueueFullError as error:
+            raise BusyError(str(error), retry_after_s=_RETRY_AFTER_S) from error
+        answers.raise_for_errors()
+        return answers.embeddings

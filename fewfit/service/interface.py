@@ -1,8 +1,9 @@
 """The public interface of the service, for what stands on it: HTTP routes, dashboard, command line.
 
 Every method that takes a `Caller` checks its scope (ForbiddenError) and sees only its organisation: what
-belongs to another one is NotFoundError. Wrong values are InputError. All methods block; call them from a
-thread where an event loop runs. They are safe to call from several threads at once.
+belongs to another one is NotFoundError. Wrong values are InputError. All methods block, but for those that
+are coroutines or end in `_at_once`; call them from a thread where an event loop runs. They are safe to call
+from several threads at once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -214,6 +215,10 @@ class KeysLike(Protocol):
 
     def authenticate(self, secret: str) -> Caller:
         """Who a key belongs to. Raises UnauthorizedError, or RateLimitError with `retry_after_s`."""
+        ...
+
+    def authenticate_at_once(self, secret: str) -> Caller | None:
+        """Like `authenticate`, from memory and without blocking; None where `authenticate` must be asked."""
         ...
 
     def create(
@@ -441,6 +446,18 @@ class ServiceLike(Protocol):
         """Classifies with a fine-tuned model (scope classify). Raises NotFoundError, NotReadyError, InputError."""
         ...
 
+    async def classify_async(
+        self,
+        caller: Caller,
+        inputs: Sequence[str],
+        *,
+        model: str,
+        truncate: Truncate = "END",
+        thresholds: float | Mapping[str, float] | None = None,
+    ) -> Classification:
+        """Like `classify`, for coroutines: requests wait for the engine without a thread each."""
+        ...
+
     def classify_examples(
         self,
         caller: Caller,
@@ -455,6 +472,10 @@ class ServiceLike(Protocol):
 
     def is_model(self, caller: Caller, model: str) -> bool:
         """Whether `model` names a fine-tuned model of the caller's organisation, ready or not."""
+        ...
+
+    def is_ready_at_once(self, caller: Caller, model: str) -> bool:
+        """Whether `model` is known, without asking the store, to be a fine-tuned model that is ready."""
         ...
 
     def tokenize(self, caller: Caller, text: str, model: str) -> Tokens:

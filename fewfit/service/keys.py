@@ -8,7 +8,6 @@ import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, cast
 
@@ -19,16 +18,24 @@ from fewfit.errors import InputError
 from fewfit.service.database import Database
 from fewfit.service.errors import NotFoundError, RateLimitError, UnauthorizedError
 from fewfit.service.names import check_name
+from fewfit.service.recent import Recent
 from fewfit.service.records import SCOPES, Caller, Key, NewKey, Scope
 from fewfit.service.tables import ApiKeyRow, ServerState, utc_now
 
 PREFIX: Final = "ff_"
 DEFAULT_ORGANIZATION: Final = "default"
 
-# A key that was just checked is not looked up again for so long; on other servers a revoked one lives on that much.
+# A key that was just checked is believed for so long; on other servers a revoked one lives on that much.
 _TRUSTED_S = 2.0
 _TRUSTED_KEYS = 10_000
 _USED_EVERY = timedelta(minutes=1)
+
+
+def _digest_of_ours(secret: str) -> str:
+    """What is stored of a key. Raises UnauthorizedError for what cannot be one."""
+    if not secret.startswith(PREFIX) or len(secret) > 128 or not secret.isascii():
+        raise UnauthorizedError("The API key is not one of this server's: they start with 'ff_'.")
+    return _digest(secret)
 
 
 def _digest(secret: str) -> str:
@@ -40,37 +47,27 @@ def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-@dataclass(frozen=True)
-class _Trusted:
-    caller: Caller
-    until_s: float
-
-
 class Keys:
     """API keys of all organisations."""
 
     def __init__(self, database: Database, *, rate_limit_per_minute: int = 0) -> None:
         self._database = database
         self._limiter = RateLimiter(rate_limit_per_minute)
-        self._trusted: OrderedDict[str, _Trusted] = OrderedDict()
-        self._lock = threading.Lock()
+        self._recent: Recent[str, Caller] = Recent(_TRUSTED_S, _TRUSTED_KEYS)
 
     def authenticate(self, secret: str) -> Caller:
         """Who a key belongs to. Raises UnauthorizedError, or RateLimitError with `retry_after_s`."""
-        if not secret.startswith(PREFIX) or len(secret) > 128 or not secret.isascii():
-            raise UnauthorizedError("The API key is not one of this server's: they start with 'ff_'.")
-        digest = _digest(secret)
-        with self._lock:
-            trusted = self._trusted.get(digest)
-        if trusted is None or trusted.until_s < time.monotonic():
-            trusted = _Trusted(self._look_up(digest), time.monotonic() + _TRUSTED_S)
-            with self._lock:
-                self._trusted[digest] = trusted
-                self._trusted.move_to_end(digest)
-                while len(self._trusted) > _TRUSTED_KEYS:
-                    self._trusted.popitem(last=False)
-        self._limiter.count(trusted.caller.key_id)
-        return trusted.caller
+        digest = _digest_of_ours(secret)
+        caller = self._recent.ask(digest, lambda: self._look_up(digest))
+        self._limiter.count(caller.key_id)
+        return caller
+
+    def authenticate_at_once(self, secret: str) -> Caller | None:
+        """Like `authenticate`, from memory and without blocking; None where `authenticate` must be asked."""
+        caller = self._recent.get(_digest_of_ours(secret))
+        if caller is not None:
+            self._limiter.count(caller.key_id)
+        return caller
 
     def count(self, key_id: str) -> None:
         """Counts a request that was made with a key otherwise. Raises RateLimitError where there were too many."""
@@ -141,9 +138,7 @@ class Keys:
             if row is None:
                 raise NotFoundError(f"There is no key {key_id!r}.")
             row.revoked_at = row.revoked_at or utc_now()
-            digest = row.digest
-        with self._lock:
-            self._trusted.pop(digest, None)
+        self._recent.forget(lambda caller: caller.key_id == key_id)
 
     def any_exists(self) -> bool:
         """Whether any key was ever made."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+from anyio import to_thread
 
 from fewfit.artifact import read_artifact
 from fewfit.data import clean_text
@@ -44,6 +45,10 @@ class LoadedModel(Protocol):
 
     def embed(self, texts: Sequence[str], truncate: Truncate) -> np.ndarray:
         """What the decision takes, (n_texts, hidden). Raises InputError for a text too long with NONE."""
+        ...
+
+    async def embed_async(self, texts: Sequence[str], truncate: Truncate) -> np.ndarray:
+        """Like `embed`, for coroutines: it never holds up the event loop."""
         ...
 
 
@@ -144,6 +149,9 @@ class _TorchModel:
     def embed(self, texts: Sequence[str], truncate: Truncate) -> np.ndarray:
         read = [clean_text(text) for text in texts] if self._clean else texts
         return _embed(self._encoder, self._trunk, self._tail, read, self._max_length, truncate)
+
+    async def embed_async(self, texts: Sequence[str], truncate: Truncate) -> np.ndarray:
+        return await to_thread.run_sync(self.embed, texts, truncate)
 
 
 def _load_encoder(base: str, threads: int) -> "Encoder":

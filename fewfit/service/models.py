@@ -30,6 +30,7 @@ from fewfit.service.model_rows import (
 )
 from fewfit.service.names import check_name
 from fewfit.service.paging import newest_first, read_moment, read_token, size_of_page, write_token
+from fewfit.service.recent import Recent
 from fewfit.service.records import (
     DATASET_TYPES,
     BaseInfo,
@@ -57,6 +58,9 @@ from fewfit.service.tables import (
 )
 
 _LONGEST_NAME = 200
+# Which version answers is believed for so long; what this process changes is known at once.
+_BELIEVED_S = 2.0
+_BELIEVED_MODELS = 10_000
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,7 @@ class Models:
         self._on_delete = on_delete
         self._jobs = jobs
         self._bases = bases
+        self._ready: Recent[tuple[str, str], ReadyVersion] = Recent(_BELIEVED_S, _BELIEVED_MODELS)
 
     def create(
         self,
@@ -212,6 +217,7 @@ class Models:
                 session.execute(delete(table).where(table.model_id == row.id))
             session.delete(row)
             self._jobs.enqueue(session, "clean_up", row.organization_id, row.id)
+        self._forget_ready(row.id)
         if self._on_delete is not None:
             self._on_delete(row.id)
 
@@ -296,7 +302,9 @@ class Models:
             if found.status != "ready":
                 raise NotReadyError(f"Version {version} is {found.status}; only a ready one can answer.")
             promote_version(row, version)
-            return model_record(row, versions)
+            record = model_record(row, versions)
+        self._forget_ready(record.id)
+        return record
 
     def rollback(self, caller: Caller, model_id: str) -> Model:
         """Lets the version that answered before answer again (scope train)."""
@@ -306,7 +314,9 @@ class Models:
             if row.previous_version is None:
                 raise InputError("No other version of this model has answered before; promote one instead.")
             promote_version(row, row.previous_version)
-            return model_record(row, versions_of(session, row.id))
+            record = model_record(row, versions_of(session, row.id))
+        self._forget_ready(record.id)
+        return record
 
     def bases(self) -> tuple[BaseInfo, ...]:
         """The bases that models can be trained on, the default one first."""
@@ -314,6 +324,20 @@ class Models:
 
     def ready_version(self, organization_id: str, model_id: str) -> ReadyVersion:
         """The version that answers. Raises NotFoundError, or NotReadyError with what the model is doing."""
+        return self._ready.ask((organization_id, model_id), lambda: self._look_up_ready(organization_id, model_id))
+
+    def ready_at_once(self, organization_id: str, model_id: str) -> ReadyVersion | None:
+        """The version that answers, from memory; None where `ready_version` must be asked."""
+        return self._ready.get((organization_id, model_id))
+
+    def is_ready_at_once(self, organization_id: str, model_id: str) -> bool:
+        """Whether `ready_at_once` or `ready_version` is likely to give a version, as far as memory tells."""
+        return self._ready.knows((organization_id, model_id))
+
+    def _forget_ready(self, model_id: str) -> None:
+        self._ready.forget(lambda version: version.model_id == model_id)
+
+    def _look_up_ready(self, organization_id: str, model_id: str) -> ReadyVersion:
         with self._database.reading() as session:
             row = find_model(session, organization_id, model_id)
             if row.promoted_version is not None:

@@ -59,6 +59,16 @@ class Registry:
                 place.model = self._load(version)
             return place.model
 
+    def at_once(self, version: ReadyVersion) -> LoadedModel | None:
+        """The model of a version if it is in memory; `get` loads it."""
+        key = (version.model_id, version.number)
+        with self._lock:
+            place = self._places.get(key)
+            if place is None or place.model is None:
+                return None
+            self._places.move_to_end(key)
+            return place.model
+
     def forget(self, model_id: str) -> None:
         """Lets go of every version of a model, in memory and in the cache folder."""
         with self._lock:

@@ -139,6 +139,20 @@ class Service:
         """Classifies with a fine-tuned model (scope classify). Raises NotFoundError, NotReadyError, InputError."""
         return self._classifying.classify(caller, inputs, model=model, truncate=truncate, thresholds=thresholds)
 
+    async def classify_async(
+        self,
+        caller: Caller,
+        inputs: Sequence[str],
+        *,
+        model: str,
+        truncate: Truncate = "END",
+        thresholds: float | Mapping[str, float] | None = None,
+    ) -> Classification:
+        """Like `classify`, for coroutines: requests wait for the engine without a thread each."""
+        return await self._classifying.classify_async(
+            caller, inputs, model=model, truncate=truncate, thresholds=thresholds
+        )
+
     def classify_examples(
         self,
         caller: Caller,
@@ -154,6 +168,10 @@ class Service:
     def is_model(self, caller: Caller, model: str) -> bool:
         """Whether `model` names a fine-tuned model of the caller's organisation, ready or not."""
         return self.models.exists(caller.organization_id, model)
+
+    def is_ready_at_once(self, caller: Caller, model: str) -> bool:
+        """Whether `model` is known, without asking the store, to be a fine-tuned model that is ready."""
+        return self.models.is_ready_at_once(caller.organization_id, model)
 
     def tokenize(self, caller: Caller, text: str, model: str) -> Tokens:
         """A text as a model or base reads it (any scope). Raises NotFoundError for an unknown model."""
