@@ -91,7 +91,7 @@ class Settings:
     )
     effort: str = _setting("balanced", "How much time training may take: quick, balanced or thorough.")
     max_waiting_texts: int = _setting(
-        4096, "Texts that may wait to be classified; more are refused with 429.", at_least=1
+        8192, "Texts that may wait to be classified; more are refused with 429.", at_least=1
     )
     max_loaded_models: int = _setting(64, "Models kept in memory; the one unused for longest goes first.", at_least=1)
     cached_example_sets: int = _setting(

@@ -1,3 +1,4 @@
+import asyncio
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -5,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from fewfit import Classifier
 from fewfit.errors import InputError, QueueFullError
@@ -12,7 +14,7 @@ from fewfit.service import Service
 from fewfit.service.classifying import ExampleSets
 from fewfit.service.errors import BusyError, ForbiddenError, NotFoundError, NotReadyError
 from fewfit.service.loading import LoadedModel, TorchLoader
-from fewfit.service.records import LabelledText, Model, Truncate
+from fewfit.service.records import Hyperparameters, LabelledText, Model, Truncate
 from fewfit.service.registry import Registry
 from fewfit.service.service import cache_folder
 from fewfit.serving import Engine
@@ -45,6 +47,64 @@ def test_answers_are_those_of_the_classifier_itself(trained: tuple[Shop, Model, 
             assert [text.predictions for text in answers.texts] == [(label,) for label in predictions]
         else:
             assert [list(text.predictions) for text in answers.texts] == predictions
+
+
+def test_coroutines_get_the_same_answers_and_errors(trained: tuple[Shop, Model, Model]) -> None:
+    shop, *models = trained
+    torch = Service.open(shop.service.settings, loader=TorchLoader())
+    for service in (shop.service, torch):
+        for model in models:
+            for _ in range(2):  # from the store, then from memory
+                found = asyncio.run(service.classify_async(shop.admin, TEXTS, model=model.id))
+                assert found == service.classify(shop.admin, TEXTS, model=model.id)
+        with pytest.raises(InputError, match="Text 4 has"):
+            asyncio.run(service.classify_async(shop.admin, TEXTS, model=models[0].id, truncate="NONE"))
+    torch.close()
+    for caller, model_id, error in (
+        (a_caller("read"), models[0].id, ForbiddenError),
+        (a_caller(organization_id="other"), models[0].id, NotFoundError),
+    ):
+        with pytest.raises(error):
+            asyncio.run(shop.service.classify_async(caller, ["x"], model=model_id))
+
+
+def test_what_memory_knows_of_a_model_ends_with_it(shop: Shop) -> None:
+    model = shop.model()
+    assert not shop.service.is_ready_at_once(shop.admin, model.id)
+    asyncio.run(shop.service.classify_async(shop.admin, ["x"], model=model.id))
+    assert shop.service.is_ready_at_once(shop.admin, model.id)
+    assert not shop.service.is_ready_at_once(a_caller(organization_id="other"), model.id)
+    shop.service.models.delete(shop.admin, model.id)
+    assert not shop.service.is_ready_at_once(shop.admin, model.id)
+    with pytest.raises(NotFoundError):
+        asyncio.run(shop.service.classify_async(shop.admin, ["x"], model=model.id))
+
+
+def test_a_version_answers_as_soon_as_it_is_promoted(shop: Shop) -> None:
+    model = shop.model()
+    shop.service.models.retrain(shop.admin, model.id, hyperparameters=Hyperparameters(train_epochs=1))
+    shop.work()
+    for number, change in ((1, None), (2, shop.service.models.promote), (1, shop.service.models.rollback)):
+        if change is not None:
+            change(shop.admin, model.id, *([2] if number == 2 else []))
+        asyncio.run(shop.service.classify_async(shop.admin, ["x"], model=model.id))
+        version = shop.service.models.ready_at_once("default", model.id)
+        assert version is not None
+        assert version.number == number
+
+
+def test_a_store_that_cannot_be_written_does_not_keep_the_answer_back(
+    trained: tuple[Shop, Model, Model], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    shop, model, _ = trained
+
+    def touch(model_id: str) -> None:
+        raise OperationalError("UPDATE", {}, Exception("database is locked"))
+
+    monkeypatch.setattr(shop.service.models, "touch", touch)
+    monkeypatch.setattr(shop.service._classifying, "_used_s", {})
+    assert shop.service.classify(shop.admin, ["x"], model=model.id).texts
+    assert "database is locked" in caplog.text
 
 
 def test_an_answer_has_the_text_as_sent_and_confidences_in_order(trained: tuple[Shop, Model, Model]) -> None:
@@ -221,9 +281,12 @@ def test_an_overloaded_engine_refuses_with_the_time_to_wait(
         raise QueueFullError
 
     monkeypatch.setattr(Engine, "answer", answer)
+    monkeypatch.setattr(Engine, "submit", answer)
     with pytest.raises(BusyError) as caught:
         shop.service.classify(shop.admin, ["x"], model=model.id)
     assert caught.value.retry_after_s > 0
+    with pytest.raises(BusyError):
+        asyncio.run(shop.service.classify_async(shop.admin, ["x"], model=model.id))
 
 
 def _registry(shop: Shop, loader: TorchLoader, max_models: int = 8) -> Registry:

@@ -48,6 +48,29 @@ def test_a_revoked_key_ends_at_once(shop: Shop) -> None:
     assert shop.service.keys.list(shop.admin)[0].revoked_at is not None
 
 
+def test_a_key_that_was_checked_is_known_at_once_until_it_is_revoked(shop: Shop) -> None:
+    keys = shop.service.keys
+    new = keys.create(shop.admin, name="app")
+    assert keys.authenticate_at_once(new.secret) is None
+    assert keys.authenticate_at_once(new.secret) is None  # a look-up has not been asked for yet
+    caller = keys.authenticate(new.secret)
+    assert keys.authenticate_at_once(new.secret) == caller
+    keys.revoke(shop.admin, new.key.id)
+    assert keys.authenticate_at_once(new.secret) is None
+    with pytest.raises(UnauthorizedError, match="start with"):
+        keys.authenticate_at_once("wrong")
+
+
+def test_requests_known_at_once_count_towards_the_limit(open_shop: OpenShop) -> None:
+    shop = open_shop(rate_limit_per_minute=3)
+    new = shop.service.keys.create(shop.admin, name="app")
+    shop.service.keys.authenticate(new.secret)
+    for _ in range(2):
+        shop.service.keys.authenticate_at_once(new.secret)
+    with pytest.raises(RateLimitError):
+        shop.service.keys.authenticate_at_once(new.secret)
+
+
 def test_an_expired_key_is_refused(shop: Shop) -> None:
     past = datetime.now(UTC) - timedelta(seconds=1)
     new = shop.service.keys.create(shop.admin, name="app", expires_at=past)
