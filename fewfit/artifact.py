@@ -22,6 +22,8 @@ from fewfit.decision import Calibration, Decision, Head, Kind
 from fewfit.encoders.portable import ENCODER_FILE, GRAPH_FILES, TRUNK_FILE, PortableEncoder
 from fewfit.errors import ArtifactError, InputError
 from fewfit.examples import KeptExamples
+from fewfit.fast_tier import FILE as FAST_FILE
+from fewfit.fast_tier import FastTier
 
 SCHEMA_VERSION = 1
 MANIFEST_FILE = "model.json"
@@ -50,7 +52,7 @@ class Manifest:
 
     `metrics` holds sets of figures by name (out-of-fold, evaluation ...), `training` what the model was
     trained with, `warnings` what was found in its data, `serving` the precision it is served in and how
-    near that is to the trained model.
+    near that is to the trained model, `fast` what came of distilling a fast tier.
     """
 
     kind: Kind
@@ -66,6 +68,7 @@ class Manifest:
     warnings: list[str] = field(default_factory=list)
     libraries: dict[str, str] = field(default_factory=dict)
     serving: dict[str, Any] = field(default_factory=dict)
+    fast: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,8 @@ class Artifact:
 
     `portable` is what a machine without torch needs of the base (None in a model saved by torch alone),
     `probes` the trained model's confidences on `fewfit.serving.parity.ODD_TEXTS`, (n_texts, n_labels), and
-    `probe_embeddings` its embeddings of them (None in older models). `examples` are those it keeps, if any.
+    `probe_embeddings` its embeddings of them (None in older models). `examples` are those it keeps, if any,
+    `fast` is its fast tier, if it was distilled (`manifest.fast` then says what was promised).
     """
 
     manifest: Manifest
@@ -87,6 +91,7 @@ class Artifact:
     probes: np.ndarray | None = None
     probe_embeddings: np.ndarray | None = None
     examples: KeptExamples | None = None
+    fast: FastTier | None = None
 
 
 def write_artifact(folder: Path | str, artifact: Artifact) -> None:
@@ -140,6 +145,7 @@ def read_artifact(folder: Path | str, *, examples: bool = True) -> Artifact:
         decision = _decision(manifest, data["decision"], heads, "")
         frozen = None if data["frozen"] is None else _decision(manifest, data["frozen"], heads, "frozen.")
         portable, probes = _portable(source, hashes)
+        fast = _fast(source, hashes, len(manifest.labels)) if FAST_FILE in hashes else None
         kept = _examples(source, hashes, len(manifest.labels)) if examples and EXAMPLES_FILE in hashes else None
     except (KeyError, TypeError, ValueError, SafetensorError) as error:
         raise ArtifactError(f"{source / MANIFEST_FILE} cannot be understood: {error!r}.") from error
@@ -154,6 +160,7 @@ def read_artifact(folder: Path | str, *, examples: bool = True) -> Artifact:
         probes.get("confidences"),
         probes.get("embeddings"),
         kept,
+        fast,
     )
 
 
@@ -195,6 +202,11 @@ def _examples(source: Path, hashes: Mapping[str, str], n_labels: int) -> KeptExa
     return KeptExamples.from_arrays(load_file(source / EXAMPLES_FILE), n_labels)
 
 
+def _fast(source: Path, hashes: Mapping[str, str], n_labels: int) -> FastTier:
+    _check(source / FAST_FILE, hashes[FAST_FILE])
+    return FastTier.from_arrays(load_file(source / FAST_FILE), n_labels)
+
+
 def _portable(source: Path, hashes: Mapping[str, str]) -> tuple[PortableEncoder | None, dict[str, np.ndarray]]:
     """The encoder's files and the probes, where the model has them; the trunk is read when it is needed."""
     if ENCODER_FILE not in hashes:
@@ -220,6 +232,8 @@ def _contents(artifact: Artifact) -> dict[str, bytes]:
         optional[PROBES_FILE] = _safetensors(probes)
     if artifact.examples is not None:
         optional[EXAMPLES_FILE] = _safetensors(artifact.examples.arrays())
+    if artifact.fast is not None:
+        optional[FAST_FILE] = _safetensors(artifact.fast.arrays())
     heads = {"weight": artifact.decision.head.weight, "bias": artifact.decision.head.bias}
     if artifact.frozen is not None:
         heads |= {"frozen.weight": artifact.frozen.head.weight, "frozen.bias": artifact.frozen.head.bias}
@@ -293,6 +307,7 @@ def _manifest(data: Mapping[str, Any]) -> Manifest:
         warnings=[str(warning) for warning in data["warnings"]],
         libraries=dict(data["libraries"]),
         serving=dict(data.get("serving", {})),
+        fast=dict(data.get("fast", {})),
     )
 
 

@@ -236,5 +236,6 @@ def _changed(artifact: Artifact, decision: Decision, examples: KeptExamples, upd
     if update.after is not None:
         metrics["update"] = {"n_texts": update.after.n_texts, **update.after.numbers()}
     changed = with_decision(artifact, decision)
-    manifest = replace(changed.manifest, labels=decision.labels, training=training, metrics=metrics)
-    return replace(changed, manifest=manifest, frozen=None, examples=examples)
+    # A fast tier was taught what the model said before.
+    manifest = replace(changed.manifest, labels=decision.labels, training=training, metrics=metrics, fast={})
+    return replace(changed, manifest=manifest, frozen=None, examples=examples, fast=None)

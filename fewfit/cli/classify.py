@@ -16,6 +16,7 @@ from fewfit.cli.model import open_model
 from fewfit.cli.options import Delimiter, Quiet, SkipMalformed, TextColumn, character
 from fewfit.data import Report, TextRow, read_texts
 from fewfit.errors import Cancelled, FewfitError
+from fewfit.serving.requests import Speed
 
 _READING = "Reading the data"
 _OUTPUT = "Output"
@@ -51,6 +52,12 @@ def classify(
     batch_size: Annotated[
         int, typer.Option("--batch-size", metavar="N", min=1, help="Texts answered at once; 1 answers line by line.")
     ] = 64,
+    fast: Annotated[
+        bool,
+        typer.Option(
+            "--fast", help="Let the model's fast tier answer what it is sure of (see 'fewfit distil'); else in full."
+        ),
+    ] = False,
     base: Annotated[
         str | None, typer.Option("--base", "-b", help="Where the model's base is, if not where it was.")
     ] = None,
@@ -72,7 +79,12 @@ def classify(
     """
     show_log(quiet=quiet)
     thresholds = Thresholds.parse(threshold or [])
+    if fast and threshold:
+        raise typer.BadParameter("--fast holds for the fitted thresholds; leave out --threshold or --fast.")
     classifier = open_model(model, base, quiet=quiet)
+    if fast and not classifier.manifest_.fast.get("enabled"):
+        say("The model has no fast tier; it answers in full. Make one with: fewfit distil", style="yellow")
+    speed: Speed = "fast" if fast else "full"
     answers = Answers(classifier.decision_, thresholds, answer_format, every_label=every_label)
     sys.stdout.write(answers.header())
     n_texts = 0
@@ -93,14 +105,14 @@ def classify(
                 name="" if name == "-" else None,
                 on_report=tell if skip_malformed else None,
             )
-            n_texts += _answer(classifier, answers, rows, batch_size)
+            n_texts += _answer(classifier, answers, rows, batch_size, speed)
     except KeyboardInterrupt:
         raise Cancelled(f"Cancelled after {n_texts:,} texts of the files before.") from None
     if n_texts == 0 and not quiet:
         say("There were no texts.")
 
 
-def _answer(classifier: Classifier, answers: Answers, rows: Iterator[TextRow], batch_size: int) -> int:
+def _answer(classifier: Classifier, answers: Answers, rows: Iterator[TextRow], batch_size: int, speed: Speed) -> int:
     """Writes the answers batch by batch; rows before a malformed one are answered before it stops."""
     n_texts = 0
     while True:
@@ -112,7 +124,7 @@ def _answer(classifier: Classifier, answers: Answers, rows: Iterator[TextRow], b
         except FewfitError as error:
             stopped_by = error
         if batch:
-            confidences = classifier.predict_proba([row.text for row in batch])
+            confidences = classifier.predict_proba([row.text for row in batch], speed=speed)
             sys.stdout.writelines(answers.lines(batch, confidences))
             sys.stdout.flush()
             n_texts += len(batch)

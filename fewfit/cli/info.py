@@ -58,6 +58,7 @@ def _about(model: Path, manifest: Manifest) -> Table:
         "trained on": f"{training.get('n_texts', '?')} texts, seed {training.get('seed', '?')}, "
         f"in {training.get('elapsed_s', 0):.0f} s",
         "made": f"{manifest.created_at} by fewfit {manifest.fewfit_version}",
+        "fast tier": manifest.fast.get("reason", "none (fewfit distil makes one)"),
         "warnings": "\n".join(manifest.warnings) or "none",
     }
     for name, value in rows.items():

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from fewfit.artifact import Artifact
 from fewfit.encoders.tokenizing import Truncate
 from fewfit.errors import FewfitError, QueueFullError
+from fewfit.fast_tier import fast_answers
 from fewfit.serving.exact_cache import ExactCache
-from fewfit.serving.requests import Answers, Item, Request
+from fewfit.serving.requests import Answers, Item, Request, Speed
 from fewfit.serving.served import ServedModel
 from fewfit.serving.shelf import Shelf
 from fewfit.serving.statistics import Counters, EngineStatistics
@@ -95,21 +96,26 @@ class Engine:
         *,
         truncate: Truncate = "end",
         organisation: str | None = None,
+        speed: Speed = "full",
     ) -> Answers:
         """What a model says of the texts, in their order. Any number of texts: long lists are fed bit by bit.
 
         `truncate` says which end of a text that is too long is not read; with "none" such a text fails.
+        With speed="fast", the model's fast tier answers what it is sure of; a model that has none answers
+        everything itself.
         Raises ModelNotLoadedError for an unknown name, and QueueFullError where others already fill the
         queue.
         """
         served = self._served(model)
         step = max(1, self.settings.queue_limit_texts // 4)
         if len(texts) <= step:
-            return self.submit(served, texts, truncate=truncate, organisation=organisation).result()
+            return self.submit(served, texts, truncate=truncate, organisation=organisation, speed=speed).result()
         parts: list[Answers] = []
-        started = self.submit(served, texts[:step], truncate=truncate, organisation=organisation)
+        started = self.submit(served, texts[:step], truncate=truncate, organisation=organisation, speed=speed)
         for start in range(step, len(texts), step):
-            following = self.submit(served, texts[start : start + step], truncate=truncate, organisation=organisation)
+            following = self.submit(
+                served, texts[start : start + step], truncate=truncate, organisation=organisation, speed=speed
+            )
             parts.append(started.result())
             started = following
         parts.append(started.result())
@@ -122,13 +128,16 @@ class Engine:
         *,
         truncate: Truncate = "end",
         organisation: str | None = None,
+        speed: Speed = "full",
     ) -> Answers:
         """Like `answer`, for coroutines. A task that is cancelled drops its texts from the queue."""
         heavy = not isinstance(model, ServedModel) and not self.models.is_loaded(model)
         if heavy or sum(map(len, texts)) > _INLINE_CHARACTERS:
-            future = await asyncio.to_thread(self.submit, model, texts, truncate=truncate, organisation=organisation)
+            future = await asyncio.to_thread(
+                self.submit, model, texts, truncate=truncate, organisation=organisation, speed=speed
+            )
         else:
-            future = self.submit(model, texts, truncate=truncate, organisation=organisation)
+            future = self.submit(model, texts, truncate=truncate, organisation=organisation, speed=speed)
         return await asyncio.wrap_future(future)
 
     def submit(
@@ -138,6 +147,7 @@ class Engine:
         *,
         truncate: Truncate = "end",
         organisation: str | None = None,
+        speed: Speed = "full",
     ) -> Future[Answers]:
         """Puts texts into the queue; the future holds their answers. Cancelling it drops them.
 
@@ -146,9 +156,10 @@ class Engine:
         served = self._served(model)
         ids, errors = served.encode(texts, truncate)
         request = Request(served, len(texts), dict(errors))
+        sure = _sure_answers(served, ids) if speed == "fast" else {}
         items = []
         for position, tokens in enumerate(ids):
-            if tokens is None:
+            if tokens is None or position in sure:
                 continue
             known = self._cache.get(organisation, served, tokens)
             if known is None:
@@ -156,7 +167,8 @@ class Engine:
             else:
                 request.answer(position, known)
         self._enqueue(items)
-        self._counters.accepted(len(texts), len(errors))
+        request.answer_fast(sure)
+        self._counters.accepted(len(texts), len(errors), len(sure))
         return request.future
 
     # Looking and ending -------------------------------------------------------------------------
@@ -307,4 +319,14 @@ def available_cores() -> int:
 
 def _joined(parts: Sequence[Answers], step: int) -> Answers:
     errors = {number * step + row: error for number, part in enumerate(parts) for row, error in part.errors.items()}
-    return Answers(parts[0].decision, np.concatenate([part.embeddings for part in parts]), errors)
+    fast = {number * step + row: found for number, part in enumerate(parts) for row, found in part.fast.items()}
+    return Answers(parts[0].decision, np.concatenate([part.embeddings for part in parts]), errors, fast)
+
+
+def _sure_answers(served: ServedModel, ids: Sequence[list[int] | None]) -> dict[int, NDArray[np.float64]]:
+    """The fast tier's confidences of the texts that it is sure of, by position."""
+    rows = [row for row, tokens in enumerate(ids) if tokens]
+    if served.fast is None or not rows:
+        return {}
+    sure, confidences = fast_answers(served.fast, served.decision, [ids[row] or [] for row in rows])
+    return {rows[number]: confidences[number] for number in np.flatnonzero(sure)}

@@ -31,6 +31,12 @@ class EngineRuntime:
     def __init__(self, artifact: Artifact) -> None:
         self.model: ServedModel = _loader.load(artifact)
 
+    def fast_confidences(self, texts: Sequence[str]) -> np.ndarray:
+        """Confidences (n_texts, n_labels), of the fast tier where it is sure, else of the model."""
+        answers = default_engine().answer(self.model, texts, speed="fast")
+        answers.raise_for_errors()
+        return answers.confidences
+
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Embeddings, float32 (n_texts, hidden), in the order of `texts`."""
         answers = default_engine().answer(self.model, texts)

@@ -18,6 +18,7 @@ from fewfit.encoders.graphs import PRECISIONS, Precision
 from fewfit.encoders.portable import PortableEncoder
 from fewfit.encoders.tokenizing import Tokenizer, Truncate
 from fewfit.errors import ArtifactError, FewfitError, InputError
+from fewfit.fast_tier import FastTier
 from fewfit.serving.parity import ODD_TEXTS, Parity, compare, cpu_kind
 from fewfit.serving.sessions import TailSession, TrunkSession, release_freed_memory
 
@@ -40,6 +41,7 @@ class ServedModel:
     max_length: int
     clean: bool
     parity: Parity | None = None
+    fast: FastTier | None = None
 
     @property
     def embedding_size(self) -> int:
@@ -49,7 +51,7 @@ class ServedModel:
     @property
     def size_bytes(self) -> int:
         """What this model needs beside trunk and tokenizer."""
-        return self.tail.size_bytes
+        return self.tail.size_bytes + (self.fast.size_bytes if self.fast is not None else 0)
 
     def encode(
         self, texts: Sequence[str], truncate: Truncate = "end"
@@ -148,6 +150,7 @@ class ModelLoader:
             precision=precision,
             max_length=artifact.manifest.max_length,
             clean=artifact.manifest.clean,
+            fast=artifact.fast,
         )
 
 

@@ -20,6 +20,7 @@ class EngineStatistics:
     waiting_texts: int
     waiting_tokens: int
     texts: int
+    fast_texts: int
     failed_texts: int
     refused_texts: int
     batches: int
@@ -58,14 +59,15 @@ class Counters:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._started_s = time.monotonic()
-        self._texts = self._failed = self._refused = 0
+        self._texts = self._fast = self._failed = self._refused = 0
         self._batches = self._batched_texts = self._tokens = self._padded = 0
         self._work_s = 0.0
 
-    def accepted(self, n_texts: int, n_failed: int) -> None:
-        """Texts came in; some of them could not be read."""
+    def accepted(self, n_texts: int, n_failed: int, n_fast: int) -> None:
+        """Texts came in; some of them could not be read, some were answered by a fast tier."""
         with self._lock:
             self._texts += n_texts
+            self._fast += n_fast
             self._failed += n_failed
 
     def refused(self, n_texts: int) -> None:
@@ -93,6 +95,7 @@ class Counters:
             return EngineStatistics(
                 uptime_s=time.monotonic() - self._started_s,
                 texts=self._texts,
+                fast_texts=self._fast,
                 failed_texts=self._failed,
                 refused_texts=self._refused,
                 batches=self._batches,

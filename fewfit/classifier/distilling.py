@@ -1,0 +1,113 @@
+"""A model's fast tier: the texts it is taught on, what the model says of them, and how fast both are."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fewfit.artifact import Artifact
+from fewfit.data import clean_text
+from fewfit.errors import InputError
+from fewfit.fast_tier import FastTier, fast_answers
+from fewfit.serving.engine_runtime import EngineRuntime
+
+if TYPE_CHECKING:
+    from fewfit.encoders.encoder import Encoder
+    from fewfit.training import Progress
+    from fewfit.training.distilling import FastReport
+
+_AT_ONCE = 200  # texts between two looks at whether the job was cancelled
+_TOKENS_A_STEP = 1000  # a token is some thousandth of a text's work
+_TIMED_TEXTS = 2000
+
+
+def distilled(
+    artifact: Artifact,
+    encoder: Callable[[], "Encoder"],
+    unlabelled: Sequence[str],
+    *,
+    max_disagreement: float,
+    progress: "Progress",
+) -> tuple[Artifact, "FastReport"]:
+    """The artifact with a fast tier, or without one where the promise could not be kept, and the report."""
+    from fewfit.encoders.static_vectors import static_vectors
+    from fewfit.training.distilling import LEAST_TEXTS, MOST_TEXTS, teach
+
+    if not 0 < max_disagreement < 1:
+        raise InputError(f"max_disagreement is {max_disagreement}; expected a share between 0 and 1, such as 0.01.")
+    clean = artifact.manifest.clean
+    known = tuple(artifact.examples.texts) if artifact.examples is not None else ()
+    new = _different([clean_text(text) for text in unlabelled] if clean else unlabelled, known)
+    if len(new) < LEAST_TEXTS:
+        raise InputError(
+            f"There are {len(new):,} different unlabelled texts that the model was not trained on; at least "
+            f"{LEAST_TEXTS} are needed to promise anything about others. Give more texts such as it will be asked."
+        )
+    if len(new) > MOST_TEXTS:
+        rows = np.random.default_rng(0).choice(len(new), MOST_TEXTS, replace=False)
+        new = [new[row] for row in np.sort(rows)]
+    texts = [*new, *known[:MOST_TEXTS]]
+    progress.plan(len(texts), 1.0)
+    runtime = EngineRuntime(replace(artifact, fast=None))
+    started_s = time.perf_counter()
+    parts = []
+    for start in range(0, len(texts), _AT_ONCE):
+        part = texts[start : start + _AT_ONCE]
+        parts.append(runtime.embed(part))
+        progress.advance(f"Asking the model about {len(texts):,} texts", steps=len(part))
+    full_texts_per_s = len(texts) / (time.perf_counter() - started_s)
+    decision = artifact.decision
+    logits = decision.calibration.apply(decision.head.logits(np.concatenate(parts)))
+
+    def on_tokens(done: int, total: int) -> None:
+        progress.report(f"Reading the base's vocabulary, {done:,} of {total:,} tokens (once for each base)")
+
+    vectors = static_vectors(encoder(), on_tokens=on_tokens)
+    progress.report("Teaching the fast tier")
+    encoded = [ids for ids in runtime.model.encode(texts)[0] if ids is not None]
+    measured = np.arange(len(texts)) < len(new)
+    tier, report = teach(vectors, encoded, logits, decision, measured, max_disagreement=max_disagreement)
+    progress.raise_if_cancelled()
+    if tier is not None:
+        report = _with_speed(report, full_texts_per_s, _rate(tier, runtime, new))
+    manifest = replace(artifact.manifest, fast=report.to_dict())
+    return replace(artifact, manifest=manifest, fast=tier), report
+
+
+def _different(texts: Sequence[str], known: Sequence[str]) -> list[str]:
+    """Each text once, without those that are known, in their order."""
+    seen = {" ".join(text.split()) for text in known}
+    found = []
+    for text in texts:
+        key = " ".join(text.split())
+        if key and key not in seen:
+            seen.add(key)
+            found.append(text)
+    return found
+
+
+def _rate(tier: FastTier, runtime: EngineRuntime, texts: Sequence[str]) -> float:
+    """How many texts a second the tier alone answers on one thread, tokenizing included."""
+    timed = texts[:_TIMED_TEXTS]
+    started_s = time.perf_counter()
+    encoded = [ids for ids in runtime.model.encode(timed)[0] if ids is not None]
+    fast_answers(tier, runtime.model.decision, encoded)
+    return len(timed) / (time.perf_counter() - started_s)
+
+
+def _with_speed(report: "FastReport", full: float, fast: float) -> "FastReport":
+    """The report with what tier and model manage together at each point."""
+    points = [
+        replace(point, texts_per_s=1 / (1 / fast + (1 - point.answered) / full))
+        for point in [*report.curve, *([report.chosen] if report.chosen else [])]
+    ]
+    curve, chosen = points[: len(report.curve)], points[len(report.curve) :]
+    return replace(
+        report,
+        curve=tuple(curve),
+        chosen=chosen[0] if chosen else None,
+        fast_texts_per_s=fast,
+        full_texts_per_s=full,
+    )

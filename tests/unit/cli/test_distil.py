@@ -1,0 +1,61 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.conftest import Run
+from tests.unit.test_distilling import texts
+
+
+@pytest.fixture
+def unlabelled(tmp_path: Path) -> Path:
+    path = tmp_path / "texts.txt"
+    path.write_text("\n".join(texts(400)[0]) + "\n", encoding="utf-8")
+    return path
+
+
+def test_a_fast_tier_is_made_and_used(run: Run, model: Path, unlabelled: Path, tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    ran = run("distil", model, unlabelled, "-o", made, "--max-disagreement", "0.4", "--json")
+
+    assert ran.exit_code == 0, ran.stderr
+    report = json.loads(ran.stdout)
+    assert report["enabled"], report["reason"]
+    assert report["n_texts"] <= 400
+    full, fast = run("classify", made, unlabelled), run("classify", made, unlabelled, "--fast")
+    assert fast.exit_code == 0
+    assert fast.stderr == ""
+    assert len(fast.stdout.splitlines()) == len(full.stdout.splitlines())
+    assert fast.stdout != full.stdout
+    assert "It answers" in run("info", made).stdout
+
+
+def test_what_came_of_it_is_shown_as_a_curve(run: Run, model: Path, unlabelled: Path, tmp_path: Path) -> None:
+    ran = run("distil", model, unlabelled, "-o", tmp_path / "made", "--max-disagreement", "0.4")
+
+    assert ran.exit_code == 0, ran.stderr
+    for words in ("answered by it", "upper bound", "texts/s together", "chosen"):
+        assert words in ran.stdout
+    assert "The fast tier is on." in ran.stderr
+
+
+def test_without_a_tier_fast_says_so_and_answers_in_full(run: Run, model: Path, unlabelled: Path) -> None:
+    fast = run("classify", model, unlabelled, "--fast")
+
+    assert fast.exit_code == 0
+    assert "has no fast tier" in fast.stderr
+    assert fast.stdout == run("classify", model, unlabelled).stdout
+
+
+def test_fast_and_thresholds_do_not_go_together(run: Run, model: Path, unlabelled: Path) -> None:
+    assert run("classify", model, unlabelled, "--fast", "--threshold", "0.5").exit_code == 2
+
+
+def test_too_few_texts(run: Run, model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "few.txt"
+    path.write_text("one text\nanother one\n", encoding="utf-8")
+
+    ran = run("distil", model, path)
+
+    assert ran.exit_code == 3
+    assert "at least 300" in ran.stderr
