@@ -20,7 +20,7 @@ CONTENT_SECURITY_POLICY: Final = (
 )
 _HEADERS: Final = {"Cache-Control": "no-store", "Vary": "Accept, Cookie, Authorization"}
 # Where in the top bar a page belongs, by the first part of its path.
-_PLACES: Final = {"": "models", "models": "models", "playground": "models", "datasets": "datasets"}
+_PLACES: Final = {"": "models", "models": "models", "playground": "models", "samples": "models", "datasets": "datasets"}
 _ALSO: Final = {"review": "review", "usage": "usage", "keys": "usage", "account": "account"}
 
 
@@ -39,7 +39,6 @@ def show(request: Request, template: str, view: Mapping[str, Any], *, status: in
         "csrf": visitor.csrf if visitor else "",
         "place": (_PLACES | _ALSO).get(request.url.path.strip("/").partition("/")[0], ""),
         "path": request.url.path,
-        "notice": request.query_params.get("notice", ""),
     }
     html = context_of(request).templates.render(template, frame | dict(view))
     return HTMLResponse(html, status, headers=_HEADERS | {"Content-Security-Policy": CONTENT_SECURITY_POLICY})

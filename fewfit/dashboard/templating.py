@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import jinja2
 
@@ -37,12 +38,18 @@ class Templates:
             plural=plural,
         )
         self._environment.globals.update(
-            static=static_url, fewfit_version=__version__, label_plot=label_plot, curve_plot=curve_plot
+            link=link, static=static_url, fewfit_version=__version__, label_plot=label_plot, curve_plot=curve_plot
         )
 
     def render(self, name: str, values: Mapping[str, Any]) -> str:
         """A page."""
         return self._environment.get_template(name).render(values)
+
+
+def link(path: str, **values: object) -> str:
+    """A path with a query; values that are empty are left out."""
+    given = {name: value for name, value in values.items() if value not in (None, "", False)}
+    return f"{path}?{urlencode(given)}" if given else path
 
 
 def number(value: float | None) -> str:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from fewfit.data import Report
 from fewfit.data.reading import ReadOptions
@@ -151,7 +151,9 @@ class Datasets:
     ) -> tuple[Dataset, ...]:
         """Datasets, newest first (scope read); `before` and `after` are exclusive."""
         caller.require("read")
-        statement = select(DatasetRow).where(DatasetRow.organization_id == caller.organization_id)
+        # Reports are large, and a list does not show them.
+        own = DatasetRow.organization_id == caller.organization_id
+        statement = select(DatasetRow).options(defer(DatasetRow.report)).where(own)
         if dataset_type is not None:
             statement = statement.where(DatasetRow.type == _known(dataset_type, DATASET_TYPES, "dataset type"))
         if status is not None:

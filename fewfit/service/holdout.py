@@ -6,12 +6,13 @@ from fewfit.data import Dataset, stratified_split, text_key
 from fewfit.settings import Settings
 
 
-def least_held_out(settings: Settings) -> int:
+def least_held_out(settings: Settings, effort: str = "") -> int:
     """From how many rows on a part is held out; with fewer all are trained on and cross-validated.
 
-    `quick` cross-validates nothing, so there is always a part held out then.
+    `effort` is that of the training, the server's where it is empty. `quick` cross-validates nothing, so there is
+    always a part held out then.
     """
-    return 0 if settings.effort == "quick" else settings.min_holdout_examples
+    return 0 if (effort or settings.effort) == "quick" else settings.min_holdout_examples
 
 
 def hold_out(dataset: Dataset, *, eval_fraction: float, before: Collection[str], seed: int) -> tuple[Dataset, Dataset]:

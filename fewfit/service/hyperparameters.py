@@ -15,6 +15,7 @@ LEARNING_RATES: Final = (1e-5, 1e-3)
 # Below 8 texts a batch has hardly two of one label, which the contrastive loss compares.
 BATCH_SIZES: Final = (8, 256)
 STEPS: Final = (30, 2000)
+EFFORTS: Final = ("quick", "balanced", "thorough")
 
 _UNUSED = ("early_stopping_patience", "early_stopping_threshold", "lora_alpha", "lora_rank", "lora_target_modules")
 
@@ -27,7 +28,7 @@ def training_settings(
 
     given = {name: value for name, value in asdict(values).items() if value is not None}
     warnings = [f"{name} has no effect here." for name in _UNUSED if name in given]
-    if not given.keys() - set(_UNUSED):
+    if not given.keys() - {*_UNUSED, "effort"}:
         return None, warnings
     settings = TrainingSettings.for_effort(cast("Effort", effort))
     if values.learning_rate is not None:
@@ -63,6 +64,8 @@ def check_hyperparameters(values: Hyperparameters) -> None:
             raise InputError(f"{name} is {value}; expected a finite number.")
         if name in least and value is not None and value < least[name]:
             raise InputError(f"{name} is {value}; expected at least {least[name]}.")
+    if values.effort is not None and values.effort not in EFFORTS:
+        raise InputError(f"effort is {values.effort!r}; expected one of {', '.join(EFFORTS)}.")
     if values.learning_rate is not None and values.learning_rate <= 0:
         raise InputError(f"learning_rate is {values.learning_rate}; expected a number above 0.")
 

@@ -6,11 +6,12 @@ are coroutines or end in `_at_once`; call them from a thread where an event loop
 from several threads at once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
-from fewfit.data import Report
+from fewfit.data import Kind, Report
+from fewfit.data.writing import WriteFormat
 from fewfit.service.records import (
     BaseInfo,
     Caller,
@@ -23,6 +24,7 @@ from fewfit.service.records import (
     Dataset,
     DatasetOptions,
     DatasetType,
+    DatasetVersion,
     Health,
     Hyperparameters,
     Job,
@@ -37,6 +39,7 @@ from fewfit.service.records import (
     OpenedFile,
     Page,
     ReviewText,
+    RowPage,
     Scope,
     StepMetrics,
     StoredFile,
@@ -125,6 +128,54 @@ class DatasetsLike(Protocol):
         ...
 
 
+class EditingLike(Protocol):
+    """The rows of datasets and what is done to them."""
+
+    def rows(
+        self,
+        caller: Caller,
+        dataset_id: str,
+        *,
+        part: str = "train",
+        version: int | None = None,
+        query: str = "",
+        label: str | None = None,
+        numbers: frozenset[int] | None = None,
+        limit: int = 50,
+        offset: int = 0,
+    ) -> RowPage:
+        """Rows of a version (scope read): those with all words of `query`, with a label, with these numbers."""
+        ...
+
+    def kind(self, caller: Caller, dataset_id: str) -> Kind:
+        """Whether the newest version has one label a text or several (scope read)."""
+        ...
+
+    def versions(self, caller: Caller, dataset_id: str) -> tuple[DatasetVersion, ...]:
+        """The versions of a dataset (scope read), newest first."""
+        ...
+
+    def edit(self, caller: Caller, dataset_id: str, edit: Mapping[str, Any]) -> DatasetVersion:
+        """Makes a new version by an edit and has it checked (scope train); `fewfit.service.edits` has them all."""
+        ...
+
+    def restore(self, caller: Caller, dataset_id: str, number: int) -> DatasetVersion:
+        """Makes a new version with the rows of an earlier one (scope train)."""
+        ...
+
+    def export(
+        self,
+        caller: Caller,
+        dataset_id: str,
+        file_format: WriteFormat,
+        *,
+        part: str = "train",
+        version: int | None = None,
+    ) -> Iterator[str]:
+        """The rows of a part as CSV or JSONL lines (scope read)."""
+        ...
+
+
 class ModelsLike(Protocol):
     """Fine-tuned models and their versions. Ids are accepted with and without `-ft`."""
 
@@ -203,6 +254,10 @@ class ModelsLike(Protocol):
 
     def rollback(self, caller: Caller, model_id: str) -> Model:
         """Lets the version that answered before answer again (scope train)."""
+        ...
+
+    def cancel(self, caller: Caller, model_id: str) -> ModelVersion:
+        """Stops the training of the newest version (scope train). Raises InputError where it is over already."""
         ...
 
     def bases(self) -> tuple[BaseInfo, ...]:
@@ -407,6 +462,8 @@ class ServiceLike(Protocol):
 
     @property
     def datasets(self) -> DatasetsLike: ...
+    @property
+    def editing(self) -> EditingLike: ...
     @property
     def models(self) -> ModelsLike: ...
     @property

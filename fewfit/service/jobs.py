@@ -80,12 +80,14 @@ class Jobs:
         session.flush()
         return row.id
 
-    def cancel(self, session: Session, subject_id: str) -> None:
-        """Cancels what is queued or running for a subject; a worker notices at its next write."""
+    def cancel(self, session: Session, subject_id: str, *, version: int | None = None) -> None:
+        """Cancels what is queued or running for a subject, or one version of it; a worker notices at its next write."""
         rows = session.scalars(
             select(JobRow).where(JobRow.subject_id == subject_id, JobRow.state.in_(("queued", "running")))
         )
         for row in rows:
+            if version is not None and row.payload.get("version") != version:
+                continue
             row.state, row.finished_at, row.lease_until = "cancelled", utc_now(), None
             release(session, Owner("job", row.id, row.organization_id))
 

@@ -91,6 +91,8 @@ def model_record(row: ModelRow, versions: Sequence[VersionRow]) -> Model:
         promoted_version=row.promoted_version,
         previous_version=row.previous_version,
         review_since=row.review_since,
+        metrics=current.metrics,
+        base_metrics=current.base_metrics,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 from sqlalchemy import and_, delete, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from fewfit.errors import InputError
 from fewfit.service.bases import Bases
@@ -46,6 +46,7 @@ from fewfit.service.records import (
     TrainingProgress,
 )
 from fewfit.service.references import Owner, copy_references, release
+from fewfit.service.stopping import cancel_training
 from fewfit.service.tables import (
     CorrectionRow,
     DatasetRow,
@@ -186,8 +187,12 @@ class Models:
             rows = list(session.scalars(statement.limit(size + 1)))
             total = session.scalar(select(func.count()).select_from(ModelRow).where(own)) or 0
             versions: dict[str, list[VersionRow]] = {row.id: [] for row in rows}
+            # Reports are large, and a list does not show them.
             for version in session.scalars(
-                select(VersionRow).where(VersionRow.model_id.in_(versions)).order_by(VersionRow.number.desc())
+                select(VersionRow)
+                .options(defer(VersionRow.report), defer(VersionRow.progress))
+                .where(VersionRow.model_id.in_(versions))
+                .order_by(VersionRow.number.desc())
             ):
                 versions[version.model_id].append(version)
         shown = rows[:size]
@@ -317,6 +322,11 @@ class Models:
             record = model_record(row, versions_of(session, row.id))
         self._forget_ready(record.id)
         return record
+
+    def cancel(self, caller: Caller, model_id: str) -> ModelVersion:
+        """Stops the training of the newest version (scope train). Raises InputError where it is over already."""
+        caller.require("train")
+        return cancel_training(self._database, self._jobs, caller, model_id)
 
     def bases(self) -> tuple[BaseInfo, ...]:
         """The bases that models can be trained on, the default one first."""

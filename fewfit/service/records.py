@@ -243,7 +243,8 @@ class Hyperparameters:
     """What a user may set of training; None is chosen from the data. They are given back as they were sent.
 
     A learning rate or a number of epochs that would ruin an encoder (those of chat models do) is brought
-    within bounds; the version's `warnings` say so.
+    within bounds; the version's `warnings` say so. `effort` (quick, balanced, thorough) is fewfit's own; None is the
+    server's setting.
     """
 
     train_epochs: int | None = None
@@ -254,6 +255,7 @@ class Hyperparameters:
     lora_alpha: int | None = None
     lora_rank: int | None = None
     lora_target_modules: str | None = None
+    effort: str | None = None
 
 
 @dataclass(frozen=True)
@@ -307,6 +309,8 @@ class Model:
     error: str | None = None
     labels: tuple[str, ...] = ()
     promoted_version: int | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    base_metrics: Mapping[str, float] = field(default_factory=dict)
     previous_version: int | None = None
     review_since: datetime | None = None
 

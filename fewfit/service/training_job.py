@@ -70,7 +70,9 @@ class TrainingJob:
             parts = files_of(session, lease.owner)
             measured_before = _answers_before(session, row, version.number)
         fail_point("train.started")
-        train, held_out, evaluated_on = self._data(parts, cast(Kind, row.kind), measured_before)
+        train, held_out, evaluated_on = self._data(
+            parts, cast(Kind, row.kind), self._effort(version), measured_before
+        )
         fail_point("train.read")
         classifier, warnings = self._fit(row, version, train, lease, cancel)
         fail_point("train.fitted")
@@ -119,8 +121,11 @@ class TrainingJob:
         version.updated_at = version.completed_at = utc_now()
         add_event(session, version.model_id, version.number, "failed")
 
+    def _effort(self, version: VersionRow) -> str:
+        return str(version.hyperparameters.get("effort") or self._settings.effort)
+
     def _data(
-        self, files: dict[str, StoredFile], kind: Kind, before: StoredFile | None
+        self, files: dict[str, StoredFile], kind: Kind, effort: str, before: StoredFile | None
     ) -> tuple[Dataset, Dataset | None, "EvaluatedOn"]:
         """What is trained on and what it is measured on: the evaluation part, a part held out, or None.
 
@@ -133,7 +138,7 @@ class TrainingJob:
         train = parts["train"]
         if "eval" in parts:
             return train, parts["eval"], "eval"
-        if len(train) < least_held_out(self._settings):
+        if len(train) < least_held_out(self._settings, effort):
             return train, None, "cross_validation"
         known: tuple[str, ...] = ()
         if before is not None:
@@ -147,11 +152,11 @@ class TrainingJob:
         self, row: ModelRow, version: VersionRow, train: Dataset, lease: Lease, cancel: threading.Event
     ) -> tuple[Classifier, list[str]]:
         settings, warnings = training_settings(
-            Hyperparameters(**version.hyperparameters), effort=self._settings.effort, n_texts=len(train)
+            Hyperparameters(**version.hyperparameters), effort=self._effort(version), n_texts=len(train)
         )
         classifier = Classifier(
             row.base,
-            effort=cast("Effort", self._settings.effort),
+            effort=cast("Effort", self._effort(version)),
             seed=_SEED,
             max_length=self._settings.max_length or None,
             settings=settings,

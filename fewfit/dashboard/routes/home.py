@@ -1,24 +1,72 @@
-"""Home, and who is signed in."""
+"""Home, the list of models, and who is signed in."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from fewfit.dashboard.context import CurrentContext
-from fewfit.dashboard.pages import show
+from fewfit.dashboard.context import Context, CurrentContext
+from fewfit.dashboard.forms import CurrentForm
+from fewfit.dashboard.lists import listing
+from fewfit.dashboard.pages import go_to, show
+from fewfit.dashboard.uploading import make_dataset, store_text
 from fewfit.dashboard.visitors import CurrentVisitor
+from fewfit.samples import about_sample, sample_file, sample_names
+from fewfit.service.records import Caller, Model
 
 router = APIRouter()
+
+_NEWEST = 8
+_MOST_MODELS = 1000
+_MODEL_COLUMNS = {
+    "name": ("Name", lambda model: model.name.casefold()),
+    "status": ("Status", lambda model: model.status),
+    "accuracy": ("Accuracy", lambda model: model.metrics.get("accuracy", -1.0)),
+    "created": ("Created", lambda model: model.created_at),
+    "used": ("Last used", lambda model: model.last_used_at.timestamp() if model.last_used_at else 0.0),
+}
 
 
 @router.get("/")
 def home(request: Request, context: CurrentContext, visitor: CurrentVisitor) -> Response:
-    """The newest models and datasets."""
+    """The newest models and datasets, and for a first visit sample sets to click through."""
     caller = visitor.caller
+    models = context.service.models.list(caller, page_size=_NEWEST)
+    datasets = context.service.datasets.list(caller, limit=_NEWEST)
     view = {
-        "models": list(context.service.models.list(caller, page_size=10)),
-        "datasets": context.service.datasets.list(caller, limit=10),
+        "models": list(models),
+        "n_models": models.total_size,
+        "datasets": datasets,
+        "dataset_names": _names(context, caller, list(models)),
+        "samples": [about_sample(name) for name in sample_names()],
     }
     return show(request, "home.html", view)
+
+
+@router.post("/samples/{name}")
+def take_sample(
+    request: Request, name: str, context: CurrentContext, visitor: CurrentVisitor, form: CurrentForm
+) -> Response:
+    """Makes a dataset of a sample set, its test part to evaluate on."""
+    del form
+    about = about_sample(name)
+    stored = {}
+    for role, part in (("data", "train"), ("eval_data", "test")):
+        file = sample_file(name, part)
+        text = file.read_text(encoding="utf-8")
+        stored[role] = store_text(context, visitor.caller, text, f"{name}-{part}.{file.name.rpartition('.')[2]}")
+    dataset = make_dataset(context, visitor.caller, about.title, stored)
+    return go_to(request, f"/models/new/{dataset.id}", id=dataset.id)
+
+
+@router.get("/models")
+def models(
+    request: Request, context: CurrentContext, visitor: CurrentVisitor, q: str = "", sort: str = "", page: int = 1
+) -> Response:
+    """All models, searched and sorted."""
+    found = list(context.service.models.list(visitor.caller, page_size=_MOST_MODELS))
+    shown = listing(
+        found, query=q, sort=sort, page=page, columns=_MODEL_COLUMNS, words=lambda model: f"{model.name} {model.id}"
+    )
+    return show(request, "models.html", {"listing": shown})
 
 
 @router.get("/account")
@@ -32,3 +80,9 @@ def account(request: Request, visitor: CurrentVisitor) -> Response:
         "key_id": caller.key_id,
     }
     return show(request, "account.html", view)
+
+
+def _names(context: Context, caller: Caller, models: list[Model]) -> dict[str, str]:
+    """The names of the datasets that models were trained on; a deleted one has none."""
+    del models
+    return {dataset.id: dataset.name for dataset in context.service.datasets.list(caller)}

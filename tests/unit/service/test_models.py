@@ -312,3 +312,41 @@ def test_names_of_bases_lead_to_one_that_is_here(shop: Shop) -> None:
     assert base("english-small") == "english-small"
     assert [base(name) for name in ("", "embed-english-v3.0", "small", "/etc/passwd", "default")] == [default] * 5
     assert models.bases()[0].name == "small"
+
+
+def test_a_training_that_waits_can_be_cancelled(shop: Shop) -> None:
+    model = shop.model(work=False)
+    shop.work()
+    shop.service.models.retrain(shop.admin, model.id)
+    stopped = shop.service.models.cancel(shop.admin, model.id)
+    assert (stopped.number, stopped.status, stopped.error) == (2, "failed", "Cancelled.")
+    shop.work()
+    first, second = reversed(shop.service.models.versions(shop.admin, model.id))
+    assert (first.status, second.status) == ("ready", "failed")
+    assert shop.service.models.get(shop.admin, model.id).status == "ready", "the one before still answers"
+    with pytest.raises(InputError, match="nothing to cancel"):
+        shop.service.models.cancel(shop.admin, model.id)
+    with pytest.raises(NotFoundError):
+        shop.service.models.cancel(a_caller(organization_id="other"), model.id)
+    with pytest.raises(ForbiddenError):
+        shop.service.models.cancel(a_caller("read"), model.id)
+
+
+def test_a_training_has_an_effort_of_its_own(shop: Shop) -> None:
+    model = shop.model(hyperparameters=Hyperparameters(effort="balanced"))
+    assert model.status == "ready", model.error
+    assert model.hyperparameters.effort == "balanced"
+    # 48 rows: quick, the server's setting here, would hold some out; balanced cross-validates.
+    assert shop.service.models.report(shop.admin, model.id)["evaluated_on"] == "cross_validation"
+    with pytest.raises(InputError, match="quick, balanced, thorough"):
+        shop.service.models.create(
+            shop.admin, name="x", dataset_id=model.dataset_id, hyperparameters=Hyperparameters(effort="heroic")
+        )
+
+
+def test_a_model_in_a_list_has_its_main_figures(shop: Shop) -> None:
+    model = shop.model()
+    (listed,) = shop.service.models.list(shop.admin)
+    assert listed == model
+    assert set(listed.metrics) >= {"accuracy", "f1"}
+    assert set(listed.base_metrics) >= {"accuracy", "f1"}
