@@ -64,7 +64,7 @@ async def read_form(request: Request) -> Form:
     if kind != "application/x-www-form-urlencoded":
         raise RequestError(f"The form is of the type {kind[:60]!r}; expected application/x-www-form-urlencoded.")
     try:
-        text = body.decode("ascii")
+        text = body.decode("ascii").replace("%0D%0A", "%0A")  # browsers send every line break as two characters
         return Form(parse_qs(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="replace"))
     except ValueError as error:
         raise RequestError(f"The form cannot be read: {error}.") from error

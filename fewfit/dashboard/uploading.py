@@ -4,6 +4,7 @@ import io
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 from anyio import to_thread
 from fastapi import Request
@@ -11,11 +12,13 @@ from fastapi import Request
 from fewfit.dashboard.context import Context
 from fewfit.dashboard.forms import CSRF_FIELD, check_csrf, check_origin
 from fewfit.dashboard.visitors import Visitor
-from fewfit.service.interface import UploadLike
 from fewfit.service.records import Caller, Dataset, DatasetOptions, StoredFile
 from fewfit.service.repairs import FEWEST_EVAL_EXAMPLES
 from fewfit.web.errors import RequestError
 from fewfit.web.multipart import Part, Sink, read_multipart
+
+if TYPE_CHECKING:
+    from fewfit.service.interface import UploadLike
 
 _SINGLE = "single-label-classification-finetune-input"
 _LONGEST_NAME = 49

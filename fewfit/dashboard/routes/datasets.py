@@ -198,5 +198,3 @@ def _labels(form: Form, kind: str) -> list[str]:
     new = [label for label in form.all("new_label") if label.strip()]
     chosen = [label for label in form.all("label") if label]
     return (new or chosen)[-1:] if kind == "single" else [*chosen, *new]
-
-

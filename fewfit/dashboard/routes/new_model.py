@@ -147,7 +147,6 @@ def _choose(request: Request, context: Context, visitor: Visitor, form: UploadFo
             "bytes": settings.max_dataset_bytes,
         },
     }
-    request.state.visitor = visitor
     return show(request, "new_choose.html", view, status=400 if problem else 200)
 
 

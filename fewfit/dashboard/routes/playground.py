@@ -22,7 +22,10 @@ _FEWEST_CARDS = 3
 _MOST_CARDS = 50
 # What a first visit finds: written for fewfit, like its sample sets.
 _START = [
-    ("refund", "I would like my money back\nPlease refund the second charge\nWhen will I get the money for the return?"),
+    (
+        "refund",
+        "I would like my money back\nPlease refund the second charge\nWhen will I get the money for the return?",
+    ),
     ("delivery", "Where is my parcel?\nIt was to come on Monday and is not here\nCan you deliver to my neighbour?"),
     ("praise", "You were so quick, thank you\nLovely shop, I will come again\nThe new lamp is wonderful"),
 ]

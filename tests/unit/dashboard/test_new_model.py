@@ -1,0 +1,173 @@
+"""New model: from a file or pasted rows to a training that is watched and cancelled."""
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.unit.dashboard.conftest import JSON, SignedIn, Visit
+from tests.unit.service.conftest import OpenShop
+from tests.unit.service.shop import Shop, jsonl, multi_rows, single_rows
+
+
+def upload(visit: Visit, *, status: int = 303, files: dict[str, Any] | None = None, **fields: str) -> str:
+    token = re.search(r'name="csrf" value="([0-9a-f]+)"', visit.client.get("/models/new").text)
+    assert token is not None
+    # httpx sends fields before files, as a browser sends the form of the page.
+    parts = {"eval_data": ("", b""), **(files or {"data": ("", b"")})}
+    answer = visit.client.post("/models/new", data={"csrf": token[1], **fields}, files=parts, follow_redirects=False)
+    assert answer.status_code == status, answer.text[:3000]
+    return str(answer.headers["location"] if status == 303 else answer.text)
+
+
+def test_a_file_becomes_a_model(shop: Shop, visit: Visit) -> None:
+    rows = single_rows()
+    evaluation = [row | {"text": f"held out: {row['text']}"} for row in rows[:24]]
+    files = {"data": ("Tickets of May.jsonl", jsonl(rows)), "eval_data": ("e.jsonl", jsonl(evaluation))}
+    where = upload(visit, files=files)
+    assert 'data-live="700"' in visit.get(where)
+    shop.work()
+    view = visit.json(where)
+    assert view["dataset"]["name"] == "Tickets of May"
+    assert view["ready"]
+    assert all(one["met"] for one in view["requirements"])
+    page = visit.get(where)
+    assert "data-live" not in page
+    assert "48\u00a0examples" in page
+    assert "24\u00a0examples" in page
+    assert "<svg" in page
+    assert "Show as table" in page
+    settings = f"{where}/settings"
+    assert 'value="single" checked' in visit.get(settings)
+    where = visit.post(settings, name="May", kind="single", base="small", effort="quick")
+    assert "Waiting for a worker" in visit.get(where)
+    shop.work()
+    page = visit.get(where)
+    assert "Open the model" in page
+    assert "Training loss by step" in page
+    assert visit.json(where)["version"]["status"] == "ready"
+    assert shop.service.models.get(shop.admin, visit.json(where)["model"]["id"]).hyperparameters.effort == "quick"
+
+
+def test_rows_can_be_pasted(shop: Shop, visit: Visit) -> None:
+    pasted = "text,label\r\n" + "".join(f"text {n} of a or b,{'ab'[n % 2]}\r\n" for n in range(40))
+    where = upload(visit, pasted=pasted, name="Pasted")
+    shop.work()
+    assert visit.json(where)["dataset"]["name"] == "Pasted"
+    assert visit.json(where)["version"]["overview"]["train"] == {"n_rows": 40, "labels": {"a": 20, "b": 20}}
+
+
+@pytest.mark.parametrize(
+    ("files", "fields", "message"),
+    [
+        ({}, {"name": "N<b>"}, "neither a file nor pasted rows"),
+        ({"data": ("x.xlsx", b"PK\x03\x04...")}, {}, "expected .csv or .jsonl"),
+        ({"data": ("x.csv", b"")}, {}, "empty"),
+        ({"data": ("x.csv", b"text,label\n")}, {"name": "x" * 60}, "at most 49"),
+    ],
+)
+def test_a_form_that_cannot_be_taken_says_why_and_keeps_its_input(
+    visit: Visit, files: dict[str, Any], fields: dict[str, str], message: str
+) -> None:
+    page = upload(visit, status=400, files=files or None, **fields)
+    assert message in page
+    for value in fields.values():
+        assert value.replace("<", "&lt;").replace(">", "&gt;") in page
+    assert visit.json("/datasets")["listing"]["total"] == 0
+
+
+def test_nothing_is_stored_before_the_token_was_checked(shop: Shop, visit: Visit) -> None:
+    for data in ({}, {"csrf": "0" * 64}):
+        answer = visit.client.post("/models/new", data=data, files={"data": ("a.jsonl", jsonl(single_rows()))})
+        assert answer.status_code == 403
+    assert shop.service.datasets.usage_bytes(shop.admin) == 0
+    assert not list(shop.service.files.staging.iterdir())
+
+
+def test_only_who_may_train_uploads(signed_in: SignedIn) -> None:
+    reader = signed_in("read")
+    token = re.search(r'name="csrf" value="([0-9a-f]+)"', reader.client.get("/account").text)
+    assert token is not None
+    answer = reader.client.post(
+        "/models/new", data={"csrf": token[1]}, files={"data": ("a.jsonl", jsonl(single_rows()))}
+    )
+    assert answer.status_code == 403
+    assert "lacks the scope" in answer.text
+
+
+def test_an_upload_that_is_too_large_is_refused(open_shop: OpenShop) -> None:
+    from tests.unit.dashboard.conftest import browse
+
+    shop = open_shop(max_dataset_bytes=500)
+    visit = Visit(browse(shop))
+    visit.sign_in(shop.service.keys.create_for("default", name="a", scopes=("train",)).secret)
+    page = upload(visit, status=400, files={"data": ("a.jsonl", jsonl(single_rows()))})
+    assert "more than 500 bytes" in page
+    assert shop.service.datasets.usage_bytes(shop.admin) == 0
+
+
+def test_requirements_tick_while_rows_are_typed(visit: Visit) -> None:
+    def ask(rows: str) -> list[bool]:
+        token = re.search(r'name="csrf" value="([0-9a-f]+)"', visit.client.get("/account").text)
+        assert token is not None
+        headers = JSON | {"X-CSRF-Token": token[1]}
+        answer = visit.client.post("/models/new/check", data={"rows": rows}, headers=headers)
+        assert answer.status_code == 200, answer.text
+        return [one["met"] for one in answer.json()["requirements"] if one["needed"]]
+
+    assert ask("text,label\na,x\n") == [False, False, False, True]
+    assert ask("text,label\n" + "".join(f"{n},{n % 2}\n" for n in range(40))) == [True, True, True, True]
+    assert ask('{"text": "a"}\n{"text": "b", "label": "x"}')[3] is False
+
+
+def test_the_kind_can_be_changed_before_training(shop: Shop, visit: Visit) -> None:
+    where = upload(visit, files={"data": ("a.jsonl", jsonl(single_rows()))})
+    shop.work()
+    settings = visit.post(f"{where}/settings", name="n", kind="multi", base="small", effort="quick")
+    assert settings.startswith(f"{where}/settings?name=n&")
+    assert " disabled" in visit.get(settings)
+    shop.work()
+    page = visit.get(settings)
+    assert 'value="multi" checked' in page
+    assert " disabled" not in page
+    training = visit.post(settings.partition("?")[0], name="n", kind="multi", base="small", effort="quick")
+    assert visit.json(training)["model"]["kind"] == "multi"
+
+
+def test_a_kind_that_does_not_fit_is_explained_on_the_form(shop: Shop, visit: Visit) -> None:
+    where = upload(visit, files={"data": ("a.jsonl", jsonl(multi_rows()))})
+    shop.work()
+    page = visit.post(f"{where}/settings", status=400, name="Keep me", kind="single", effort="quick")
+    assert "in single-label data each text has exactly one" in page
+    assert 'value="Keep me"' in page
+
+
+def test_data_that_are_not_in_order_are_not_trained_on(shop: Shop, visit: Visit) -> None:
+    where = upload(visit, files={"data": ("a.jsonl", jsonl(single_rows(2)))})
+    shop.work()
+    page = visit.get(where)
+    assert "cannot be trained on yet" in page
+    assert "Next: settings" not in page
+    assert "failed validation" in visit.post(f"{where}/settings", status=400, name="x", effort="quick")
+
+
+def test_a_training_is_cancelled(shop: Shop, visit: Visit) -> None:
+    model = shop.model(work=False)
+    where = f"/models/{model.id}/training"
+    assert visit.post(f"/models/{model.id}/cancel", where) == where
+    page = visit.get(where)
+    assert "The training was cancelled" in page
+    assert "Train again" in page
+
+
+def test_the_base_that_fits_is_chosen_from_the_languages(open_shop: OpenShop) -> None:
+    from fewfit.dashboard.routes.new_model import fitting_base
+    from fewfit.service.records import DatasetOverview, PartOverview
+
+    part = PartOverview(1, {})
+    names = ["multilingual", "english", "english-small"]
+    assert fitting_base(DatasetOverview("single", part, None, base="english"), names) == "english"
+    assert fitting_base(DatasetOverview("single", part, None, base="multilingual"), names) == "multilingual"
+    assert fitting_base(None, names) == "multilingual"
+    own = ["my-own-base", *names]
+    assert fitting_base(DatasetOverview("single", part, None, base="english"), own) == "my-own-base"
