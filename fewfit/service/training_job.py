@@ -70,9 +70,7 @@ class TrainingJob:
             parts = files_of(session, lease.owner)
             measured_before = _answers_before(session, row, version.number)
         fail_point("train.started")
-        train, held_out, evaluated_on = self._data(
-            parts, cast(Kind, row.kind), self._effort(version), measured_before
-        )
+        train, held_out, evaluated_on = self._data(parts, cast(Kind, row.kind), self._effort(version), measured_before)
         fail_point("train.read")
         classifier, warnings = self._fit(row, version, train, lease, cancel)
         fail_point("train.fitted")
