@@ -164,7 +164,10 @@ def train(
         )
     if as_json:
         summary = _summary(classifier, output, elapsed_s, report)
-        show_json(summary | {"suspects": [suspect.to_dict() for suspect in suspects]})
+        curve = classifier.insight_.learning_curve
+        summary["suspects"] = [suspect.to_dict() for suspect in suspects]
+        summary["learning_curve"] = None if curve is None else curve.to_dict()
+        show_json(summary)
         return
     if scores is not None:
         for table in evaluation_tables(f"On {scores.n_texts} texts not trained on", dataset.kind, scores):
@@ -174,6 +177,8 @@ def train(
             show(table)
         if not quiet:
             say(f"The model itself was trained on all {len(dataset):,} texts.", style="dim")
+            if (curve := classifier.insight_.learning_curve) is not None:
+                say(curve.advice)
     elif not quiet:
         say("Not evaluated: --effort quick holds nothing out. Give --eval FILE or --holdout 0.2.")
 

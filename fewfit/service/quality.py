@@ -8,8 +8,7 @@ from fewfit.service.answers import Answers
 from fewfit.service.parts import shortened
 
 if TYPE_CHECKING:
-    from fewfit.data.suspects import Suspect
-    from fewfit.training import Evaluation
+    from fewfit.training import Evaluation, Insight
 
 # The contract's names of the figures, by those of fewfit.training.
 STEP_METRICS = {
@@ -26,17 +25,23 @@ def named_for_users(numbers: dict[str, float]) -> dict[str, float]:
     return {name: float(numbers[ours]) for ours, name in STEP_METRICS.items() if ours in numbers}
 
 
-def quality_report(evaluation: "Evaluation", decision: Decision, suspects: Sequence["Suspect"]) -> dict[str, Any]:
+def quality_report(
+    evaluation: "Evaluation", decision: Decision, insight: "Insight", rows: Sequence[int]
+) -> dict[str, Any]:
     """Everything that is known about a version, as JSON types: how good it is on texts that it was not trained on,
-    and which labels of the training part (rows counted from 1) are likely to be wrong.
+    which labels of the training part are likely to be wrong, and what more examples would bring.
+
+    `rows` are the row numbers of the texts that were trained on.
     """
+    curve = insight.learning_curve
     report = evaluation.to_dict()
     return {
         **report,
         "labels": list(decision.labels),
         "thresholds": None if decision.thresholds is None else [float(value) for value in decision.thresholds],
         "mistakes": [_mistake(mistake) for mistake in report["mistakes"]],
-        "suspects": [suspect.to_dict() | {"text": shortened(suspect.text)} for suspect in suspects],
+        "suspects": [suspect.to_dict() | {"text": shortened(suspect.text)} for suspect in insight.suspects(rows)],
+        "learning_curve": None if curve is None else curve.to_dict(),
     }
 
 

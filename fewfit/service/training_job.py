@@ -82,7 +82,7 @@ class TrainingJob:
         report = {}
         answers = None
         if evaluation is not None:
-            report = quality_report(evaluation, classifier.decision_, classifier.insight_.suspects(train.rows))
+            report = quality_report(evaluation, classifier.decision_, classifier.insight_, train.rows)
             answers = self._store_answers(answers_of(classifier, held_out, evaluated_on), row)
         stored = self._store(classifier, row)
         fail_point("train.stored")

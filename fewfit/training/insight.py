@@ -10,6 +10,7 @@ from fewfit.data import Dataset, Example
 from fewfit.data.suspects import HeldOutAnswers, Suspect, Suspicion
 from fewfit.training.cross_validation import OutOfFold, cross_fitted, cross_validated
 from fewfit.training.evaluation import Evaluation
+from fewfit.training.learning_curve import LearningCurve, learning_curve
 from fewfit.training.targets import Targets
 
 MOST_SUSPECTS = 100
@@ -44,6 +45,16 @@ class Insight:
             return None
         logits = self.out_of_fold.tuned if self.tuned else self.out_of_fold.frozen
         return HeldOutAnswers(self.targets.labels, *cross_fitted(logits, self.targets, self.out_of_fold.folds))
+
+    @cached_property
+    def learning_curve(self) -> LearningCurve | None:
+        """What more examples are likely to bring, and for which label; None where nothing was held out.
+
+        It is worked out when it is first asked for, which takes seconds.
+        """
+        if self.cross_validation is None or self.embeddings is None:
+            return None
+        return learning_curve(self.embeddings, self.targets, self.texts, self.cross_validation)
 
     def suspects(self, rows: Sequence[int] | None = None, *, limit: int = MOST_SUSPECTS) -> list[Suspect]:
         """The training texts whose labels are likely to be wrong, the most doubtful first.

@@ -17,6 +17,7 @@ def test_a_model_is_trained_saved_and_reported_on(run: Run, tickets: Path, toy_b
     assert "Cross-validation: 48 texts, each answered by a model trained on at most 24 others" in ran.stdout
     assert "95 % interval" in ran.stdout
     assert "trained on all 48 texts" in ran.stderr
+    assert "20 more examples are likely to add" in ran.stderr
     assert "frozen base" in ran.stdout
     assert "fewfit classify" in ran.stderr
     assert Classifier.load(tmp_path / "model").classes_.tolist() == ["card", "film", "parcel"]

@@ -66,6 +66,11 @@ def test_few_rows_are_all_trained_on_and_cross_validated(open_shop: OpenShop) ->
     assert report["evaluated_on"] == "cross_validation"
     assert report["n_texts"] == 36
     assert report["n_trained"] == 18
+    curve, suspects = report["learning_curve"], report["suspects"]
+    assert isinstance(curve, dict)
+    assert curve["next"]["n_texts"] == 56
+    assert isinstance(suspects, list)
+    assert all(1 <= suspect["row"] <= 36 for suspect in suspects)
     assert report["intervals"]
     steps = shop.service.models.step_metrics(shop.admin, model.id)
     assert steps.items[-1].step_number == 0
