@@ -5,13 +5,26 @@ from fastapi import FastAPI
 from fewfit.dashboard import static_files
 from fewfit.dashboard.context import Context
 from fewfit.dashboard.errors import handle_errors
-from fewfit.dashboard.routes import datasets, home, new_model, playground, sign_in
+from fewfit.dashboard.routes import (
+    calling,
+    datasets,
+    home,
+    keys,
+    model,
+    new_model,
+    playground,
+    review,
+    sign_in,
+    trying,
+    usage,
+)
 from fewfit.dashboard.templating import Templates
 from fewfit.service.interface import ServiceLike
 from fewfit.settings import Settings
 
 # Each module of routes holds the pages of one noun.
-_NOUNS = (sign_in, home, new_model, datasets, playground)
+# `model` comes last: its pages begin with /models/ and an id, where others have a word.
+_NOUNS = (sign_in, home, new_model, datasets, playground, usage, keys, review, trying, calling, model)
 
 
 def create_dashboard(service: ServiceLike, settings: Settings) -> FastAPI:

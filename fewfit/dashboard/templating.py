@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import jinja2
 
 from fewfit.dashboard.plots import curve_plot, label_plot
+from fewfit.dashboard.quality_plots import column_plot, learning_plot, reliability_plot
 from fewfit.dashboard.static_files import static_url
 from fewfit.service.tables import utc_now
 from fewfit.version import __version__
@@ -39,6 +40,9 @@ class Templates:
         )
         self._environment.globals.update(
             link=link, static=static_url, fewfit_version=__version__, label_plot=label_plot, curve_plot=curve_plot
+        )
+        self._environment.globals.update(
+            reliability_plot=reliability_plot, learning_plot=learning_plot, column_plot=column_plot
         )
 
     def render(self, name: str, values: Mapping[str, Any]) -> str:
