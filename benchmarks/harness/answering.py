@@ -18,12 +18,16 @@ from benchmarks.harness.methods import ROOT
 
 LOGS = ROOT / "benchmarks" / ".cache" / "logs"
 REQUIREMENTS = {
+    "fewfit-fast": None,
     "fewfit-int8": None,
+    "fewfit-mixed": None,
     "fewfit-fp32": None,
     "setfit": "setfit.txt",
     "st-torch": "classical.txt",
     "st-onnx": "st-onnx.txt",
     "st-onnx-int8": "st-onnx.txt",
+    "st-openvino": "st-openvino.txt",
+    "infinity": "infinity.txt",
 }
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 

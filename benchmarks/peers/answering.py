@@ -12,23 +12,31 @@ import time
 STARTED_S = time.perf_counter()
 
 from collections.abc import Callable, Sequence  # noqa: E402
-from typing import Any  # noqa: E402
+from typing import TYPE_CHECKING, Any  # noqa: E402
+
+if TYPE_CHECKING:
+    from fewfit.serving.requests import Speed
 
 Predict = Callable[[Sequence[str]], list[str]]
 
 
 def fewfit(about: dict[str, Any]) -> tuple[Predict, Callable[[], None]]:
-    """A saved model on an engine, in one precision."""
+    """A saved model on an engine: in one precision, or with its fast tier before the precision that it is served in."""
     from fewfit.artifact import read_artifact
     from fewfit.serving import Engine, EngineSettings
     from fewfit.serving.served import ModelLoader
 
-    model = ModelLoader().load(read_artifact(about["model"]), about["variant"].partition("-")[2])
+    kind = about["variant"].partition("-")[2]
+    fast = kind == "fast"
+    model = ModelLoader().load(read_artifact(about["model"]), None if fast else kind)
+    if fast and model.fast is None:
+        raise ValueError("the model has no fast tier")
     engine = Engine(EngineSettings(workers=about["threads"]))
     labels = model.decision.labels
+    speed: Speed = "fast" if fast else "full"
 
     def predict(texts: Sequence[str]) -> list[str]:
-        return [labels[column] for column in engine.answer(model, texts).confidences.argmax(axis=1)]
+        return [labels[column] for column in engine.answer(model, texts, speed=speed).confidences.argmax(axis=1)]
 
     return predict, lambda: None
 
@@ -67,6 +75,33 @@ def sentence_transformers(about: dict[str, Any]) -> tuple[Predict, Callable[[], 
     return lambda texts: [str(label) for label in head.predict(embed(texts))], fit
 
 
+def infinity(about: dict[str, Any]) -> tuple[Predict, Callable[[], None]]:
+    """infinity-emb's engine without its server, and scikit-learn's logistic regression."""
+    import asyncio
+
+    import torch
+    from infinity_emb import AsyncEmbeddingEngine, EngineArgs
+    from sklearn.linear_model import LogisticRegression
+
+    torch.set_num_threads(about["threads"])
+    loop = asyncio.new_event_loop()
+    wanted = EngineArgs(
+        model_name_or_path=about["base"], engine="torch", device="cpu", bettertransformer=False, model_warmup=False
+    )
+    engine = AsyncEmbeddingEngine.from_args(wanted)
+    loop.run_until_complete(engine.astart())
+    head = LogisticRegression(max_iter=1000, class_weight="balanced")
+
+    def embed(texts: Sequence[str]) -> Any:
+        sentences = [about["prefix"] + text for text in texts]
+        return loop.run_until_complete(engine.embed(sentences=sentences))[0]
+
+    def fit() -> None:
+        head.fit(embed(about["texts"]), about["targets"])
+
+    return lambda texts: [str(label) for label in head.predict(embed(texts))], fit
+
+
 def setfit(about: dict[str, Any]) -> tuple[Predict, Callable[[], None]]:
     """SetFitModel.predict; its body is the base as it is, its head is fitted."""
     import torch
@@ -95,7 +130,8 @@ def main() -> None:
 
     about = json.loads(sys.stdin.readline())
     variant = about["variant"]
-    make = fewfit if variant.startswith("fewfit") else setfit if variant == "setfit" else sentence_transformers
+    others = {"setfit": setfit, "infinity": infinity}
+    make = fewfit if variant.startswith("fewfit") else others.get(variant, sentence_transformers)
     try:
         predict, fit = make(about)
         ready_s = time.perf_counter() - STARTED_S

@@ -110,13 +110,13 @@ def test_many_threads_get_what_one_gets(toy: ToyModel) -> None:
     with Engine() as engine:
         engine.load("toy", toy.artifact)
         wanted = engine.answer("toy", texts).embeddings
-        with ThreadPoolExecutor(16) as pool:
+        with ThreadPoolExecutor(64) as pool:
             found = list(pool.map(lambda text: engine.answer("toy", [text]).embeddings[0], texts))
     np.testing.assert_allclose(np.stack(found), wanted, atol=SAME)
 
 
 def test_coroutines_get_what_threads_get(toy: ToyModel) -> None:
-    texts = _many(60)
+    texts = _many(64)
 
     async def ask(engine: Engine) -> Sequence[np.ndarray]:
         answers = await asyncio.gather(*(engine.answer_async("toy", [text]) for text in texts))
