@@ -22,7 +22,7 @@ from benchmarks.harness.tasks import ALL, EvaluationData  # noqa: E402
 from benchmarks.suspects import drawn, read  # noqa: E402
 
 RESULTS = _ROOT / "benchmarks" / "results" / "promises.jsonl"
-TASKS = "trec,tweet_emotion,customer_reviews,tweet_irony,rotten_tomatoes,ag_news,sms_spam,amazon_counterfactual_en,sib_topics"
+TASKS = "trec,tweet_emotion,customer_reviews,tweet_irony,rotten_tomatoes,ag_news,sms_spam,sib_topics"
 POOL = 1000
 FIGURES = ("accuracy", "macro_f1")
 

@@ -1,5 +1,6 @@
 """`fewfit check`: everything that is wrong or doubtful in labelled texts, and advice."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, cast
 
@@ -39,6 +40,8 @@ from fewfit.data.report import counted
 from fewfit.errors import DataError, MissingExtraError
 
 _REQUIREMENTS = Requirements()
+# Labels of more examples are looked at only when that is asked for: embedding 5,000 texts takes a minute or more.
+_MOST_EXAMPLES = 5000
 
 
 @app.command()
@@ -71,6 +74,14 @@ def check(
             "--thorough", help="Tune models to judge the labels by: takes as long as training, and finds more."
         ),
     ] = False,
+    look: Annotated[
+        bool | None,
+        typer.Option(
+            "--labels/--no-labels",
+            help="Let models judge whether labels are wrong. If left out, up to 5,000 examples; more take minutes.",
+            show_default=False,
+        ),
+    ] = None,
     write: Annotated[
         Path | None,
         typer.Option(
@@ -124,7 +135,11 @@ def check(
         report = report.merge(_validate(checked, reader, requirements, named=base is not None))
         if evaluation is not None and clean:
             evaluation = cleaned(evaluation)
-        quality = _look(checked, reader, evaluation, thorough=thorough)
+        if look is None:
+            look = thorough or len(checked) <= _MOST_EXAMPLES
+        quality = _look(checked, reader if look else None, evaluation, thorough=thorough)
+        if reader is not None and not look:
+            quality = replace(quality, report=quality.report.merge(Report((_unchecked(len(checked)),))))
         report = report.merge(quality.report)
     if write is not None:
         kept = drop_duplicates(apply_fixes(dataset, quality, fixes))
@@ -180,7 +195,8 @@ def _look(dataset: Dataset, reader: Reader | None, evaluation: Dataset | None, *
             "Whether labels are wrong was not looked at, which needs packages that the plain install leaves out.",
             suggestion='Install them with: pip install "fewfit[train]"',
         )
-        return Quality(check_quality(dataset, evaluation=evaluation).report.merge(Report((unchecked,))))
+        quality = check_quality(dataset, evaluation=evaluation)
+        return replace(quality, report=quality.report.merge(Report((unchecked,))))
     with training_progress(quiet=not thorough) as on_event:
         return check_labels(
             Encoder.load(reader.weights),
@@ -190,6 +206,15 @@ def _look(dataset: Dataset, reader: Reader | None, evaluation: Dataset | None, *
             max_length=reader.max_length,
             on_event=on_event,
         )
+
+
+def _unchecked(n_examples: int) -> Finding:
+    return Finding(
+        "labels_unchecked",
+        "advice",
+        f"Whether any of the {n_examples:,} labels is wrong was not looked at.",
+        suggestion="Give --labels; it embeds every text, which takes minutes.",
+    )
 
 
 def _fixes(given: list[str]) -> list[Fix]:

@@ -149,3 +149,13 @@ def test_a_fix_needs_a_file_and_a_name_that_there_is(run: Run, tickets: Path, tm
     assert (alone.exit_code, unknown.exit_code) == (2, 2)
     assert "--write" in alone.stderr
     assert "relabel-suspects" in unknown.stderr
+
+
+def test_labels_can_be_left_alone(run: Run, toy_base: Path, tmp_path: Path) -> None:
+    _with_wrong_labels(tmp_path / "data.csv")
+
+    ran = run("check", tmp_path / "data.csv", "--base", toy_base, "--no-labels", "--json")
+
+    found = json.loads(ran.stdout)
+    assert found["suspects"] == []
+    assert "labels_unchecked" in {finding["code"] for finding in found["findings"]}
