@@ -10,7 +10,7 @@ from fewfit.api.context import Context
 from fewfit.api.errors import handle_errors
 from fewfit.api.metrics import Metrics
 from fewfit.api.middleware import Gateway
-from fewfit.api.routes import classify, datasets, finetuning, keys, models, operations
+from fewfit.api.routes import classify, datasets, exports, finetuning, keys, models, operations
 from fewfit.api.wire.common import ErrorBody
 from fewfit.service.interface import ServiceLike
 from fewfit.settings import Settings
@@ -46,7 +46,7 @@ def create_api(service: ServiceLike, settings: Settings, metrics: Metrics | None
         dependencies=[Security(HTTPBearer(auto_error=False, description="An API key: ff_..."))],
         responses={status: {"model": ErrorBody, "description": text} for status, text in _ERRORS.items()},
     )
-    for noun in (classify, datasets, finetuning, models, keys):
+    for noun in (classify, datasets, finetuning, exports, models, keys):
         keyed.include_router(noun.router)
     api.include_router(keyed)
     api.include_router(datasets.files)

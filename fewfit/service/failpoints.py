@@ -30,6 +30,12 @@ FAIL_POINTS: Final = (
     "train.stored",
     "train.finishing",
     "train.finished",
+    "export.queued",
+    "export.started",
+    "export.written",
+    "export.stored",
+    "export.finishing",
+    "export.finished",
     "clean_up.removing",
     "clean_up.removed",
 )

@@ -25,6 +25,8 @@ from fewfit.service.records import (
     DatasetOptions,
     DatasetType,
     DatasetVersion,
+    Export,
+    ExportPrecision,
     Health,
     Hyperparameters,
     Job,
@@ -449,6 +451,32 @@ class UsageLike(Protocol):
         ...
 
 
+class ExportsLike(Protocol):
+    """Versions as ONNX files that a worker makes."""
+
+    def create(
+        self, caller: Caller, model_id: str, *, precision: ExportPrecision | str = "fp32", version: int | None = None
+    ) -> Export:
+        """Queues an export (scope train); one that was made, or is on its way, is given back as it is."""
+        ...
+
+    def list(self, caller: Caller, model_id: str) -> tuple[Export, ...]:
+        """The exports of all versions (scope read), newest version first."""
+        ...
+
+    def get(
+        self, caller: Caller, model_id: str, *, precision: ExportPrecision | str, version: int | None = None
+    ) -> Export:
+        """One export (scope read). Raises NotFoundError where it was never asked for."""
+        ...
+
+    def open(
+        self, caller: Caller, model_id: str, *, precision: ExportPrecision | str, version: int | None = None
+    ) -> OpenedFile:
+        """The file (scope read). Raises NotFoundError, or NotReadyError while it is being made."""
+        ...
+
+
 class JobsLike(Protocol):
     """The queue."""
 
@@ -482,6 +510,8 @@ class ServiceLike(Protocol):
     def comparing(self) -> ComparingLike: ...
     @property
     def downloads(self) -> DownloadsLike: ...
+    @property
+    def exports(self) -> ExportsLike: ...
     @property
     def trying(self) -> TryingLike: ...
     @property

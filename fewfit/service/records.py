@@ -15,6 +15,8 @@ DatasetType = Literal["single-label-classification-finetune-input", "multi-label
 ValidationStatus = Literal["queued", "processing", "validated", "failed"]
 ModelStatus = Literal["queued", "finetuning", "deploying", "ready", "failed"]
 JobKind = Literal["validate", "train", "export", "clean_up"]
+ExportPrecision = Literal["fp32", "mixed", "int8"]
+ExportStatus = Literal["queued", "running", "ready", "failed"]
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 Truncate = Literal["START", "END", "NONE"]
 
@@ -352,6 +354,19 @@ class BaseInfo:
     name: str
     summary: str
     context_length: int
+
+
+@dataclass(frozen=True)
+class Export:
+    """A version as one ONNX file. `p99_difference` says how far its confidences are from the trained model's."""
+
+    model_id: str
+    version: int
+    precision: ExportPrecision
+    status: ExportStatus
+    error: str | None = None
+    size_bytes: int = 0
+    p99_difference: float | None = None
 
 
 # Classification ---------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from fewfit.service.datasets import Datasets
 from fewfit.service.downloading import Downloads
 from fewfit.service.editing import Editing
 from fewfit.service.engine_loading import EngineLoader
+from fewfit.service.exporting import Exports
 from fewfit.service.files import FileStore
 from fewfit.service.jobs import Jobs
 from fewfit.service.keys import Keys
@@ -94,6 +95,7 @@ class Service:
         self.thresholds = Thresholds(database, files, self.models)
         self.comparing = Comparing(database, files)
         self.downloads = Downloads(database, files)
+        self.exports = Exports(database, files, self.jobs)
         self.trying = Trying(database, files, self.models, self._registry, loader, self.bases, settings)
         self._tokenizing = Tokenizing(self.models, self.bases)
 

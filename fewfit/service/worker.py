@@ -1,7 +1,7 @@
-"""The worker: takes jobs from the queue and does them, one long and one short at a time.
+"""The worker: takes jobs from the queue and does them, one of each lane at a time.
 
-Long jobs (training) and short ones (validation, clean-up) run in lanes of their own, so that an upload is
-validated while a model trains. The process steps back behind serving (`os.nice`).
+Long jobs (training), exports, and short ones (validation, clean-up) run in lanes of their own, so that an
+upload is validated while a model trains. The process steps back behind serving (`os.nice`).
 """
 
 import logging
@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 from fewfit.errors import Cancelled, FewfitError
 from fewfit.service.clean_up_job import CleanUpJob
 from fewfit.service.errors import LostLeaseError, WaitingError
+from fewfit.service.export_job import ExportJob
 from fewfit.service.jobs import Lease
 from fewfit.service.records import JobKind
 from fewfit.service.service import Service, cache_folder
@@ -33,8 +34,8 @@ from fewfit.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-LANES: Final[tuple[tuple[JobKind, ...], ...]] = (("validate", "clean_up"), ("train",))
-ALL_KINDS: Final[tuple[JobKind, ...]] = ("validate", "train", "clean_up")
+LANES: Final[tuple[tuple[JobKind, ...], ...]] = (("validate", "clean_up"), ("export",), ("train",))
+ALL_KINDS: Final[tuple[JobKind, ...]] = ("validate", "train", "export", "clean_up")
 SYSTEM: Final = "system"
 
 _HEARTBEAT_S = 3.0
@@ -65,6 +66,7 @@ class Worker:
         self._handlers: Mapping[JobKind, JobHandler] = {
             "validate": ValidationJob(database, files, service.bases, settings),
             "train": TrainingJob(database, files, settings),
+            "export": ExportJob(database, files),
             "clean_up": CleanUpJob(
                 database, files, service.datasets, cache_folder(settings), (service.review, service.usage)
             ),
@@ -88,9 +90,7 @@ class Worker:
         self._tolerating_outages(self._say_goodbye)
         logger.info("Worker %s has stopped", self.id)
 
-    def work(
-        self, kinds: tuple[JobKind, ...] = ("validate", "train", "clean_up"), stop: threading.Event | None = None
-    ) -> bool:
+    def work(self, kinds: tuple[JobKind, ...] = ALL_KINDS, stop: threading.Event | None = None) -> bool:
         """Does the next job of these kinds; False where there was none."""
         lease = self._service.jobs.claim(self.id, kinds)
         if lease is None:

@@ -36,7 +36,7 @@ class Endpoint:
         return self.path.partition(" ")[0]
 
     def send(self, server: LiveServer, key: str | None, ids: dict[str, str]) -> Answer:
-        path = self.path.partition(" ")[2].replace("{number}", "1") + self.query
+        path = self.path.partition(" ")[2].replace("{number}", "1").replace("{precision}", "fp32") + self.query
         body: Any = self.body
         headers = {}
         if body is FORM:
@@ -72,6 +72,10 @@ ENDPOINTS = [
     Endpoint("train", f"POST {MODELS}", {"name": "x", "settings": SETTINGS}),
     Endpoint("train", f"PATCH {MODELS}/{{model}}", {"name": "x"}),
     Endpoint("train", f"DELETE {MODELS}/{{model}}"),
+    Endpoint("read", f"GET {MODELS}/{{model}}/exports"),
+    Endpoint("train", f"POST {MODELS}/{{model}}/exports", {}),
+    Endpoint("read", f"GET {MODELS}/{{model}}/exports/{{precision}}"),
+    Endpoint("read", f"GET {MODELS}/{{model}}/exports/{{precision}}/file"),
     Endpoint("train", f"POST {MODELS}/{{model}}/versions", {}),
     Endpoint("train", f"POST {MODELS}/{{model}}/versions/{{number}}/promote"),
     Endpoint("train", f"POST {MODELS}/{{model}}/rollback"),

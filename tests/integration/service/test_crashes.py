@@ -13,7 +13,7 @@ from fewfit.service.tables import FileReferenceRow, JobRow, utc_now
 from tests.unit.service.shop import SINGLE, Shop, jsonl, settings_for, single_rows
 
 KILLED = -9
-_UPLOADING = [name for name in FAIL_POINTS if name.startswith(("upload.", "dataset.", "model."))]
+_UPLOADING = [name for name in FAIL_POINTS if name.startswith(("upload.", "dataset.", "model.", "export.queued"))]
 _WORKING = [name for name in FAIL_POINTS if name not in _UPLOADING]
 
 # Children begin as copies of a process that has everything imported already: torch takes seconds.
@@ -29,6 +29,8 @@ def _serve(folder: Path, base: Path, output: Path, fail_points: str, what: str, 
     shop = Shop(settings_for(folder, base))
     if what == "upload":
         output.write_text(shop.dataset(jsonl(single_rows()), kind=SINGLE, work=False).id)
+    elif what == "export":
+        shop.service.exports.create(shop.admin, argument)
     elif what == "train":
         output.write_text(shop.service.models.create(shop.admin, name="m", dataset_id=argument).id)
     else:
@@ -61,14 +63,18 @@ class Crashing:
         self.shop.work()
 
     def check_consistency(self) -> None:
-        """Every reference points at a whole file, and nothing is left that nobody refers to."""
-        files = self.shop.service.files
-        collect_garbage(self.shop.service.database, files, now=utc_now() + 2 * UPLOAD_LIFETIME)
-        assert list(files.staging.iterdir()) == []
-        with self.shop.service.database.reading() as session:
-            wanted = {row.sha256: row.size_bytes for row in session.scalars(select(FileReferenceRow))}
-        stored = {path.name: path.stat().st_size for path in (self.shop.service.settings.data / "files").glob("??/*")}
-        assert stored == wanted
+        check_consistency(self.shop)
+
+
+def check_consistency(shop: Shop) -> None:
+    """Every reference points at a whole file, and nothing is left that nobody refers to."""
+    files = shop.service.files
+    collect_garbage(shop.service.database, files, now=utc_now() + 2 * UPLOAD_LIFETIME)
+    assert list(files.staging.iterdir()) == []
+    with shop.service.database.reading() as session:
+        wanted = {row.sha256: row.size_bytes for row in session.scalars(select(FileReferenceRow))}
+    stored = {path.name: path.stat().st_size for path in (shop.service.settings.data / "files").glob("??/*")}
+    assert stored == wanted
 
 
 @pytest.fixture
@@ -78,7 +84,7 @@ def crashing(tmp_path: Path, small_base: Path) -> Iterator[Crashing]:
     found.shop.close()
 
 
-@pytest.mark.parametrize("fail_point", [name for name in _UPLOADING if not name.startswith("model.")])
+@pytest.mark.parametrize("fail_point", [name for name in _UPLOADING if not name.startswith(("model.", "export."))])
 def test_an_upload_is_accepted_whole_or_not_at_all(crashing: Crashing, fail_point: str) -> None:
     assert crashing.run("upload", kill_at=fail_point) == ""
     crashing.restart()
@@ -98,15 +104,29 @@ def test_a_model_is_queued_whole_or_not_at_all(crashing: Crashing) -> None:
     crashing.check_consistency()
 
 
+def test_an_export_is_queued_whole_or_not_at_all(crashing: Crashing) -> None:
+    model = crashing.shop.model()
+    crashing.run("export", model.id, kill_at="export.queued")
+    crashing.restart()
+    (export,) = crashing.shop.service.exports.list(crashing.shop.admin, model.id)
+    assert export.status == "ready", export.error
+    crashing.check_consistency()
+
+
 @pytest.mark.parametrize("fail_point", _WORKING)
 def test_a_worker_may_die_anywhere(crashing: Crashing, fail_point: str) -> None:
     shop = crashing.shop
-    dataset = shop.dataset(jsonl(single_rows()), kind=SINGLE, work=fail_point.split(".")[0] in ("train", "clean_up"))
+    dataset = shop.dataset(
+        jsonl(single_rows()), kind=SINGLE, work=fail_point.split(".")[0] in ("train", "export", "clean_up")
+    )
     if dataset.status == "validated":
         model = shop.service.models.create(shop.admin, name="m", dataset_id=dataset.id)
     if fail_point.startswith("clean_up"):
         gone = shop.dataset(jsonl(single_rows(17)), kind=SINGLE)
         shop.service.datasets.delete(shop.admin, gone.id)
+    if fail_point.startswith("export"):
+        shop.work()
+        shop.service.exports.create(shop.admin, model.id)
     crashing.run("work", kill_at=fail_point + (":3" if fail_point == "train.step" else ""))
     crashing.restart()
     dataset = shop.service.datasets.get(shop.admin, dataset.id)
@@ -124,6 +144,10 @@ def test_a_worker_may_die_anywhere(crashing: Crashing, fail_point: str) -> None:
         ]
         assert len(shop.service.models.versions(shop.admin, model.id)) == 1
         assert shop.service.classify(shop.admin, ["parcel"], model=model.id).texts[0].predictions
+    if fail_point.startswith("export"):
+        opened = shop.service.exports.open(shop.admin, model.id, precision="fp32")
+        assert sum(map(len, opened.chunks)) == opened.size_bytes
+        assert len(shop.service.jobs.list(shop.admin, kind="export")) == 1
     assert not [job for job in shop.service.jobs.list(shop.admin) if job.state in ("queued", "running")]
     crashing.check_consistency()
 
