@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from fewfit.errors import FewfitError, QueueFullError
 from fewfit.fast_tier import fast_answers
 from fewfit.serving.exact_cache import ExactCache
 from fewfit.serving.requests import Answers, Item, Request, Speed
-from fewfit.serving.served import ServedModel
+from fewfit.serving.served import ModelLoader, ServedModel
 from fewfit.serving.shelf import Shelf
 from fewfit.serving.statistics import Counters, EngineStatistics
 from fewfit.serving.waiting import WaitingTexts
@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 # quarter slower (MiniLM, int8).
 DEFAULT_BATCH_TOKENS = 256
 DEFAULT_QUEUE_LIMIT_TEXTS = 10_000
+_GPU_BATCH_TOKENS = 16_384
+_GPU_WORKERS = 2  # one prepares a batch while the other's is computed
 _INLINE_CHARACTERS = 20_000  # tokenizing more than this is not done on an event loop's thread
 
 
@@ -39,16 +41,19 @@ _INLINE_CHARACTERS = 20_000  # tokenizing more than this is not done on an event
 class EngineSettings:
     """How an engine works.
 
-    `workers` is how many threads compute (None: one a core). `batch_tokens` is the padded size of a
-    batch. `queue_limit_texts` is how many texts may wait before more are refused. `model_limit_bytes`
-    bounds the tails in memory (None: no bound), `cache_limit_bytes` the recent answers that are kept.
+    `workers` is how many threads compute (None: one a core, two for a GPU). `batch_tokens` is the padded
+    size of a batch (None: 256, on a GPU 16,384). `device` is where torch computes ("cuda", "cpu"; None:
+    onnxruntime, on the CPU). `queue_limit_texts` is how many texts may wait before more are refused.
+    `model_limit_bytes` bounds the tails in memory (None: no bound), `cache_limit_bytes` the recent answers
+    that are kept.
     """
 
     workers: int | None = None
-    batch_tokens: int = DEFAULT_BATCH_TOKENS
+    batch_tokens: int | None = None
     queue_limit_texts: int = DEFAULT_QUEUE_LIMIT_TEXTS
     model_limit_bytes: int | None = None
     cache_limit_bytes: int = 0
+    device: str | None = None
 
 
 class Engine:
@@ -66,14 +71,17 @@ class Engine:
 
     def __init__(self, settings: EngineSettings | None = None) -> None:
         self.settings = settings or EngineSettings()
-        self.models = Shelf(self.settings.model_limit_bytes)
+        device = self.settings.device
+        self.models = Shelf(self.settings.model_limit_bytes, ModelLoader(device) if device else None)
         self._cache = ExactCache(self.settings.cache_limit_bytes)
         self._counters = Counters()
         self._waiting = WaitingTexts()
         self._ready = threading.Condition()
         self._closed = False
         self._busy = 0
-        self._n_workers = self.settings.workers or available_cores()
+        on_gpu = device is not None and not device.startswith("cpu")
+        self._n_workers = self.settings.workers or (_GPU_WORKERS if on_gpu else available_cores())
+        self._batch_tokens = self.settings.batch_tokens or (_GPU_BATCH_TOKENS if on_gpu else DEFAULT_BATCH_TOKENS)
         self._workers = [
             threading.Thread(target=self._work, name=f"fewfit-engine-{number}", daemon=True)
             for number in range(self._n_workers)
@@ -237,7 +245,7 @@ class Engine:
                 # Idle cores get their share: a batch takes no more than its part of what waits.
                 idle = self._n_workers - self._busy
                 share = -(-self._waiting.n_tokens // idle)
-                batch = self._waiting.take(min(self.settings.batch_tokens, share))
+                batch = self._waiting.take(min(self._batch_tokens, share))
                 self._busy += 1
             try:
                 if batch:
@@ -287,10 +295,10 @@ class Engine:
             embeddings[rows] = model.tail.run(hidden[rows, :longest], mask[rows, :longest])
         return embeddings
 
-    def _hidden(self, batch: list[Item], ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[np.float32]:
+    def _hidden(self, batch: list[Item], ids: NDArray[np.int64], mask: NDArray[np.int64]) -> Any:
         """The trunk's output (n_texts, longest, hidden), from the cache where all of it is there."""
         trunk = batch[0].request.model.trunk
-        if not self.settings.cache_limit_bytes:
+        if not self.settings.cache_limit_bytes or not trunk.on_host:
             return trunk.run(ids, mask)
         kept = [self._cache.get(item.organisation, trunk, item.ids) for item in batch]
         missing = [row for row, array in enumerate(kept) if array is None]

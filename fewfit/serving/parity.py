@@ -5,13 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import onnxruntime
 
 from fewfit.decision import Decision
 from fewfit.encoders.graphs import Precision
+
+# How a model may be served: the precisions of the ONNX graphs, and the half precisions that torch computes in.
+ServedPrecision = Precision | Literal["bf16", "fp16"]
 
 TOLERANCE = 0.05  # of confidence, 0 to 1
 _PERCENTILE = 99
@@ -27,7 +30,7 @@ class Parity:
     texts got other labels although the trained model's margin was more than twice the tolerance.
     """
 
-    precision: Precision
+    precision: ServedPrecision
     cpu: str
     n_texts: int
     tolerance: float
@@ -54,7 +57,7 @@ def compare(
     decision: Decision,
     trained: np.ndarray,
     served: np.ndarray,
-    precision: Precision,
+    precision: ServedPrecision,
     *,
     tolerance: float = TOLERANCE,
 ) -> Parity:

@@ -5,7 +5,8 @@ import logging
 import threading
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from functools import partial
+from typing import Any, Generic, TypeVar
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -17,9 +18,10 @@ from fewfit.encoders.batching import length_batches
 from fewfit.encoders.graphs import PRECISIONS, Precision
 from fewfit.encoders.portable import PortableEncoder
 from fewfit.encoders.tokenizing import Tokenizer, Truncate
-from fewfit.errors import ArtifactError, FewfitError, InputError
+from fewfit.errors import ArtifactError, FewfitError, InputError, MissingExtraError
 from fewfit.fast_tier import FastTier
-from fewfit.serving.parity import ODD_TEXTS, Parity, compare, cpu_kind
+from fewfit.serving.parity import ODD_TEXTS, Parity, ServedPrecision, compare, cpu_kind
+from fewfit.serving.runtime import TailRunner, TrunkRunner
 from fewfit.serving.sessions import TailSession, TrunkSession, release_freed_memory
 
 logger = logging.getLogger(__name__)
@@ -35,9 +37,9 @@ class ServedModel:
 
     decision: Decision
     tokenizer: Tokenizer
-    trunk: TrunkSession
-    tail: TailSession
-    precision: Precision
+    trunk: TrunkRunner
+    tail: TailRunner
+    precision: ServedPrecision
     max_length: int
     clean: bool
     parity: Parity | None = None
@@ -87,11 +89,18 @@ class ServedModel:
 
 
 class ModelLoader:
-    """Makes served models from artifacts; trunks and tokenizers are shared by all that have the same."""
+    """Makes served models from artifacts; trunks and tokenizers are shared by all that have the same.
 
-    def __init__(self) -> None:
+    With `device`, torch computes there, in half precision where that answers like the trained model; the
+    base must be on this machine then.
+    """
+
+    def __init__(self, device: str | None = None) -> None:
+        self.device = device
         self._trunks = _Shared[TrunkSession]()
         self._tokenizers = _Shared[Tokenizer]()
+        self._bases = _Shared[Any]()  # Encoder and TorchTrunk: naming them would import torch
+        self._torch_trunks = _Shared[Any]()
 
     def load(self, artifact: Artifact, precision: Precision | None = None) -> ServedModel:
         """The model in `precision`, or in the fastest that answers like the trained model on this CPU.
@@ -104,6 +113,8 @@ class ModelLoader:
             release_freed_memory()
 
     def _load(self, artifact: Artifact, precision: Precision | None) -> ServedModel:
+        if self.device is not None:
+            return self._load_with_torch(artifact, self.device)
         portable = artifact.portable
         if portable is None or artifact.probes is None:
             raise ArtifactError(
@@ -131,6 +142,41 @@ class ModelLoader:
                 parity.p99_difference,
             )
         return self._build(artifact, portable, ladder[-1])
+
+    def _load_with_torch(self, artifact: Artifact, device: str) -> ServedModel:
+        """The model on a device, in half precision where that answers like the trained model."""
+        try:
+            from fewfit.serving import torch_sessions
+        except ImportError as error:
+            raise MissingExtraError(
+                f"Computing on {device!r} needs packages that the plain install leaves out ({error.name} is missing). "
+                'Install them with: pip install "fewfit[train]"'
+            ) from error
+
+        reference = artifact.manifest.base
+        encoder = self._bases.get((reference.digest, device), lambda: torch_sessions.load_base(artifact, device))
+        half = torch_sessions.half_precision(encoder.device)
+        precisions: list[ServedPrecision] = ["fp32"] if artifact.probes is None else [half, "fp32"]
+        for precision in precisions:
+            key = (reference.digest, reference.tail_layers, device, precision)
+            trunk = self._torch_trunks.get(key, partial(torch_sessions.trunk_on_device, encoder, artifact, precision))
+            model = ServedModel(
+                decision=artifact.decision,
+                tokenizer=encoder.tokenizer,
+                trunk=trunk,
+                tail=torch_sessions.tail_on_device(encoder, artifact, precision),
+                precision=precision,
+                max_length=artifact.manifest.max_length,
+                clean=artifact.manifest.clean,
+                fast=artifact.fast,
+            )
+            if precision == "fp32" or artifact.probes is None:
+                break
+            served = model.decision.probabilities(model.embed(ODD_TEXTS))
+            parity = compare(artifact.decision, artifact.probes, served, precision)
+            if parity.holds:
+                return replace(model, parity=parity)
+        return model
 
     def _build(
         self,

@@ -14,6 +14,8 @@ from fewfit.encoders.graphs import Arrays, Graph
 class TrunkSession:
     """A base's lower layers, ready to run: safe to call from several threads at once."""
 
+    on_host = True
+
     def __init__(self, graph: Graph, arrays: Arrays) -> None:
         self._session, self.size_bytes = _session(graph, arrays)
 

@@ -13,7 +13,8 @@ from fewfit.artifact import write_artifact
 from fewfit.encoders.tokenizing import Truncate
 from fewfit.errors import InputError, ModelNotLoadedError, QueueFullError
 from fewfit.serving.engine import Engine, EngineSettings
-from fewfit.serving.sessions import TailSession, TrunkSession
+from fewfit.serving.runtime import TrunkRunner
+from fewfit.serving.sessions import TailSession
 from tests.unit.serving.models import TEXTS, ToyModel
 
 # One unit in the last place of float32, a few times: what a batch may change.
@@ -30,7 +31,7 @@ def _many(n_texts: int, seed: int = 0) -> list[str]:
 class _Held:
     """A trunk that waits until it is let go, so that a test knows what is in the queue."""
 
-    def __init__(self, trunk: TrunkSession) -> None:
+    def __init__(self, trunk: TrunkRunner) -> None:
         self.trunk = trunk
         self.let_go = threading.Event()
         self.calls: list[tuple[int, int]] = []

@@ -7,10 +7,9 @@ import pytest
 
 from fewfit.artifact import read_artifact, write_artifact
 from fewfit.decision import Calibration, Decision, Head, Kind
-from fewfit.encoders.graphs import Precision
 from fewfit.errors import ArtifactError
 from fewfit.serving import parity, served
-from fewfit.serving.parity import ODD_TEXTS, Parity, compare, probe_texts
+from fewfit.serving.parity import ODD_TEXTS, Parity, ServedPrecision, compare, probe_texts
 from fewfit.serving.preparing import make_portable
 from fewfit.serving.served import ModelLoader
 from tests.unit.serving.models import TEXTS, ToyModel
@@ -76,7 +75,7 @@ def test_nothing_is_saved_that_does_not_agree_in_any_precision(toy: ToyModel) ->
         make_portable(toy.bare, toy.encoder, other, TEXTS)
 
 
-def _precision_on(toy: ToyModel, cpu: str, monkeypatch: pytest.MonkeyPatch) -> Precision:
+def _precision_on(toy: ToyModel, cpu: str, monkeypatch: pytest.MonkeyPatch) -> ServedPrecision:
     monkeypatch.setattr(served, "cpu_kind", lambda: cpu)
     return ModelLoader().load(toy.artifact).precision
 
