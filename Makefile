@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.fewfit-installed
 DATA ?=
 
-.PHONY: help install bases weights sdks demo test unit check format bench clean
+.PHONY: help install bases weights sdks browser screenshots demo test unit check format bench clean
 
 help: ## show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -35,7 +35,13 @@ demo: bases ## fine-tune on the examples that come with fewfit and classify unse
 sdks: $(STAMP) ## install the Cohere SDKs that the tests drive, each version in a place of its own (once; needs Node.js)
 	@$(BIN)/python -m tests.acceptance.sdk.packages
 
-test: check unit weights sdks ## every check and every test
+browser: $(STAMP) ## install what the browser tests need: Chromium (Debian's, as root) and axe-core (once; needs Node.js)
+	@$(BIN)/python -m tests.acceptance.browser.packages
+
+screenshots: browser bases ## make the screenshots in the docs anew
+	@$(BIN)/python -m tests.acceptance.browser.screenshots
+
+test: check unit weights sdks browser ## every check and every test
 	@$(BIN)/python -m pytest tests/unit -n 2 -m slow
 	@$(BIN)/python -m pytest tests/integration tests/acceptance tests/perf
 	@FEWFIT_TEST_DATABASE=postgresql $(BIN)/python -m pytest tests/acceptance/sdk --ignore tests/acceptance/sdk/test_any_request.py

@@ -41,7 +41,7 @@ def validate(
     Fewer than two labels, or no example, is an error in any case. `count_tokens` gives the number of tokens of
     each of a list of texts and `max_tokens` how many the encoder reads; with both, texts that are cut are
     reported. `base` is the name of the base that is to be trained on, to say whether it fits the languages, which
-    are found unless `languages` has them already.
+    are found unless `languages` has them already (a mix of no texts: they are left alone).
 
     >>> from fewfit.data import Dataset, Example
     >>> rows = [("card lost", "cards"), ("Card  lost", "account"), ("no parcel", "delivery")]
@@ -235,6 +235,8 @@ def _check_languages(dataset: Dataset, base: str | None, mix: LanguageMix | None
         )
         return
     english = base is not None and (base == "english" or base.startswith("english-"))
+    if not mix.n_texts:
+        return
     others = tuple(dataset.examples[index].row for index, code in mix.languages if code != "en")
     if mix.base == "multilingual" and (english or base is None):
         yield Finding(

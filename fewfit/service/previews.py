@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from fewfit.data import Example, Report, Requirements, read_dataset, validate
+from fewfit.data import Example, LanguageMix, Report, Requirements, read_dataset, validate
 from fewfit.errors import InputError
 from fewfit.service.records import DatasetOverview, PartOverview, Requirement
 from fewfit.service.repairs import requirements
@@ -30,6 +30,6 @@ def preview(content: bytes, settings: Settings, *, filename: str = "") -> Previe
     if dataset.examples:
         # Languages take time and are told when the dataset is made.
         wanted = Requirements(settings.min_examples, settings.min_examples_per_label)
-        report = report.merge(validate(dataset, requirements=wanted))
+        report = report.merge(validate(dataset, requirements=wanted, languages=LanguageMix((), 0)))
     overview = DatasetOverview(dataset.kind, PartOverview(len(dataset), dataset.label_counts), None)
     return Preview(overview, report, requirements(overview, report, settings), dataset.examples[:_SHOWN])

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from fewfit.testing import write_toy_base
 from tests.acceptance.browser.packages import ARGUMENTS, axe_script, chromium
@@ -16,6 +16,7 @@ PHONE = {"width": 360, "height": 740}
 DESKTOP = {"width": 1280, "height": 900}
 # How long a step of a journey may take before it counts as broken: machines are slow at times.
 PATIENCE_MS = 60_000
+expect.set_options(timeout=PATIENCE_MS)
 _SERIOUS = ("serious", "critical")
 
 
@@ -56,6 +57,7 @@ class Tab:
         page.on("pageerror", lambda error: self.problems.append(f"script: {error}"))
         page.on("console", lambda said: self._note(said.type, said.text))
         page.on("request", self._watch)
+        page.on("response", self._failed)
 
     def go(self, path: str) -> None:
         self.page.goto(self.server.url + path)
@@ -98,6 +100,10 @@ class Tab:
         # A page that answers 4xx is told on the console as well; tests of errors look at the page.
         if kind == "error" and "the server responded with a status of 4" not in text:
             self.problems.append(text)
+
+    def _failed(self, response: Any) -> None:
+        if response.status >= 500:
+            self.problems.append(f"{response.status} {response.url}: {self.server.lines[-3:]}")
 
     def _watch(self, request: Any) -> None:
         if not request.url.startswith((self.server.url, "blob:", "data:")):

@@ -44,9 +44,7 @@ def axe_script() -> str:
             (folder / "package.json").write_text(json.dumps({"name": "fewfit-browser-tests", "private": True}))
             npm = shutil.which("npm")
             if npm is None:
-                raise RuntimeError(
-                    "npm is needed to install axe-core and is not on the PATH. Install Node.js 18 or newer."
-                )
+                raise RuntimeError("npm is needed to install axe-core and is not on the PATH. Install Node.js 18.")
             install = [npm, "install", "--silent", "--no-audit", "--no-fund", "--no-package-lock", f"axe-core@{AXE}"]
             subprocess.run(install, cwd=folder, check=True)
             (folder / "installed").touch()

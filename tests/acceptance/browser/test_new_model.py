@@ -151,11 +151,8 @@ def test_a_phone_is_enough(open_tab: OpenTab, file_of: FileOf) -> None:
 def test_a_training_is_cancelled(tab: Tab, file_of: FileOf) -> None:
     page = tab.page
     tab.go("/models/new")
-    page.get_by_label("Training file").set_input_files(
-        file_of(
-            "c.jsonl", tickets.as_jsonl([(f"{text} {n}", label) for n in range(40) for text, label in tickets.single()])
-        )
-    )
+    many = [(f"{text} {number}", label) for number in range(40) for text, label in tickets.single()]
+    page.get_by_label("Training file").set_input_files(file_of("c.jsonl", tickets.as_jsonl(many)))
     page.get_by_role("button", name="Check the data").click()
     settle(tab)
     page.get_by_role("link", name="Next: settings").click()

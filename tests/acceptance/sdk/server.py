@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-_START_S = 60
+_START_S = 180
 
 
 @dataclass(frozen=True)
