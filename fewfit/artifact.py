@@ -18,7 +18,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from fewfit.decision import Calibration, Decision, Head, Kind
+from fewfit.decision import Calibration, Decision, Head, Kind, Rejection
 from fewfit.encoders.portable import ENCODER_FILE, GRAPH_FILES, TRUNK_FILE, PortableEncoder
 from fewfit.errors import ArtifactError, InputError
 from fewfit.examples import KeptExamples
@@ -235,6 +235,8 @@ def _contents(artifact: Artifact) -> dict[str, bytes]:
     if artifact.fast is not None:
         optional[FAST_FILE] = _safetensors(artifact.fast.arrays())
     heads = {"weight": artifact.decision.head.weight, "bias": artifact.decision.head.bias}
+    if artifact.decision.rejection is not None:
+        heads["references"] = artifact.decision.rejection.references
     if artifact.frozen is not None:
         heads |= {"frozen.weight": artifact.frozen.head.weight, "frozen.bias": artifact.frozen.head.bias}
     return {
@@ -266,6 +268,8 @@ def _decision_json(decision: Decision) -> dict[str, Any]:
         "offset": decision.calibration.offset.tolist(),
         "thresholds": None if decision.thresholds is None else decision.thresholds.tolist(),
     }
+    if decision.rejection is not None:
+        data["rejection"] = {"rate": decision.rejection.rate, "threshold": decision.rejection.threshold}
     if decision.kind == "single":
         data["temperature"] = 1 / float(decision.calibration.scale[0])
     return data
@@ -287,7 +291,12 @@ def _decision(manifest: Manifest, data: Mapping[str, Any], heads: Mapping[str, n
             raise ValueError(f"{name} has {len(array)} rows for {n_labels} labels")
     if (thresholds is None) != (manifest.kind == "single"):
         raise ValueError("thresholds belong to multilabel models, and only to them")
-    return Decision(manifest.kind, manifest.labels, head, calibration, thresholds)
+    rejection = None
+    if rejected := data.get("rejection"):
+        rejection = Rejection(float(rejected["rate"]), float(rejected["threshold"]), heads[f"{prefix}references"])
+        if rejection.references.shape[1:] != head.weight.shape[1:]:
+            raise ValueError(f"the references have shape {rejection.references.shape}")
+    return Decision(manifest.kind, manifest.labels, head, calibration, thresholds, rejection)
 
 
 def _manifest(data: Mapping[str, Any]) -> Manifest:

@@ -56,7 +56,7 @@ def _answer(
 ) -> tuple[list[list[str]], np.ndarray | None]:
     """The labels of each text, with the probabilities where the same pass gives both."""
     if kind == "multi":  # thresholds decide, which predict knows
-        return [list(labels) for labels in classifier.predict(texts)], None
+        return [list(labels or ()) for labels in classifier.predict(texts)], None
     probabilities = np.asarray(classifier.predict_proba(texts))
     return [[columns[column]] for column in probabilities.argmax(axis=1)], probabilities
 

@@ -15,13 +15,14 @@ from fewfit.classifier.estimator import Estimator
 from fewfit.classifier.explaining import DEFAULT_WORDS, Explanation, explain
 from fewfit.classifier.inputs import Labels, as_kept, label_names, labelled, text_rows, whole_number
 from fewfit.classifier.making import make_artifact
+from fewfit.classifier.rejecting import check_rejection
 from fewfit.classifier.updating import Update, updated
 from fewfit.classifier.weights import ClassWeight, kept_weights, label_weights
 from fewfit.data import Report, Requirements, clean_text, drop_duplicates, validate
 from fewfit.decision import Decision
 from fewfit.errors import ArtifactError, BaseError, InputError, MissingExtraError, NotFittedError
 from fewfit.serving.engine_runtime import EngineRuntime
-from fewfit.serving.requests import Speed
+from fewfit.serving.requests import Answers, Speed
 from fewfit.serving.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class Classifier(Estimator):
     is how many tokens of a text are read (None: as many as the base reads by default). `clean` strips
     markup and URLs, when training and when classifying. `device` is a torch device or "auto". `class_weight`
     is how much labels count in the head: "balanced", None (as often as they occur) or a weight a label.
+    `reject` is the share of ordinary texts that may be rejected so that texts unlike all training texts are,
+    too (0.05: one in 20; None: every text gets a label).
     `keep_examples` keeps training texts and their embeddings in the model, for `update` and `explain`.
 
     scikit-learn's conventions hold: parameters are kept as given, fitted attributes end in an underscore,
@@ -68,6 +71,7 @@ class Classifier(Estimator):
         "clean",
         "device",
         "class_weight",
+        "reject",
         "keep_examples",
         "settings",
     )
@@ -84,6 +88,7 @@ class Classifier(Estimator):
         clean: bool = False,
         device: str = "auto",
         class_weight: ClassWeight = "balanced",
+        reject: float | None = None,
         keep_examples: bool = True,
         settings: "TrainingSettings | None" = None,
     ) -> None:
@@ -94,6 +99,7 @@ class Classifier(Estimator):
         self.clean = clean
         self.device = device
         self.class_weight = class_weight
+        self.reject = reject
         self.keep_examples = keep_examples
         self.settings = settings
 
@@ -135,6 +141,7 @@ class Classifier(Estimator):
         found.raise_for_errors()
         targets = training.Targets.from_labels(dataset.targets, known=columns)
         targets = replace(targets, weights=label_weights(self.class_weight, targets.labels))
+        check_rejection(self.reject, targets.kind, settings)
         encoder = with_torch.load_encoder(self.base, self.device)
         max_length = encoder.config.max_length
         if self.max_length is not None:
@@ -156,6 +163,9 @@ class Classifier(Estimator):
         report.raise_for_errors()
         progress = training.Progress(on_event, cancel)
         trained = training.train(encoder, read, targets, settings, seed=seed, max_length=max_length, progress=progress)
+        if self.reject is not None:
+            rejection = training.fit_rejection(self.reject, trained.likeness, trained.embeddings, targets)
+            trained = replace(trained, decision=replace(trained.decision, rejection=rejection))
         artifact = make_artifact(
             trained,
             encoder,
@@ -168,6 +178,7 @@ class Classifier(Estimator):
                 "effort": None if self.settings else self.effort,
                 "settings": asdict(settings),
                 "class_weight": kept_weights(self.class_weight),
+                "reject": self.reject,
                 "indicator": columns is not None,
             },
             warnings=[finding.message for finding in report.warnings],
@@ -284,8 +295,10 @@ class Classifier(Estimator):
         *,
         thresholds: float | Mapping[str, float] | None = None,
         speed: Speed = "full",
-    ) -> list[str] | list[list[str]] | np.ndarray:
+    ) -> list[str] | list[str | None] | list[list[str]] | np.ndarray:
         """The label of each text, or the list of its labels (multilabel; possibly empty, surest first).
+
+        A model with `reject` gives None to texts that are unlike all that it was trained on.
 
         `thresholds` overrides the fitted ones for this call: one for all labels, or some by name. With
         speed="fast" the fast tier answers what it is sure of (see `distil`); it keeps to the fitted thresholds.
@@ -293,13 +306,17 @@ class Classifier(Estimator):
         decision = self._fitted().decision.with_thresholds(thresholds)
         if speed == "fast" and thresholds is not None:
             raise InputError('speed="fast" holds for the fitted thresholds only. Leave out `thresholds` or `speed`.')
-        confidences = self.predict_proba(texts, speed=speed)
+        answers = self.answers(texts, speed=speed)
+        confidences = answers.confidences
         given = decision.matrix(confidences)
         if self._indicator:
             return given.astype(int)
         names = decision.labels
         if decision.kind == "single":
-            return [names[column] for column in given.argmax(axis=1)]
+            best = [names[column] for column in given.argmax(axis=1)]
+            if decision.rejection is None:
+                return best
+            return [None if out else name for name, out in zip(best, answers.rejected, strict=True)]
         order = np.argsort(-confidences, axis=1, kind="stable")
         return [[names[column] for column in row if given[number, column]] for number, row in enumerate(order)]
 
@@ -309,11 +326,14 @@ class Classifier(Estimator):
         With speed="fast" those of texts that the fast tier is sure of are its own. A model without a fast
         tier, or one that torch computes, answers in full.
         """
-        artifact = self._fitted()
+        return self.answers(texts, speed=speed).confidences
+
+    def answers(self, texts: Iterable[str], *, speed: Speed = "full") -> Answers:
+        """Everything that is said of the texts at once: `confidences`, `rejected`, `embeddings`."""
         runtime = self._runtime()
         if speed == "fast" and isinstance(runtime, EngineRuntime):
-            return runtime.fast_confidences(text_rows(texts))
-        return artifact.decision.probabilities(self._embed(texts, self._runtime()))
+            return runtime.fast_answers(text_rows(texts))
+        return Answers(self._fitted().decision, self._embed(texts, runtime), {})
 
     def explain(
         self, texts: Iterable[str], *, label: str | None = None, n_examples: int = 3, n_words: int = DEFAULT_WORDS
@@ -430,6 +450,7 @@ class Classifier(Estimator):
             clean=manifest.clean,
             device=device,
             class_weight=settings.get("class_weight", "balanced"),
+            reject=settings.get("reject"),
             keep_examples=artifact.examples is not None,
         )
         if "settings" in settings and settings.get("effort") is None:

@@ -71,6 +71,8 @@ def updated(
     """
     started_s = time.monotonic()
     training = with_torch.training()
+    from fewfit.training.rejecting import references
+
     examples, decision = artifact.examples, artifact.decision
     if examples is None:
         raise InputError(
@@ -87,6 +89,9 @@ def updated(
     before = _before(artifact, new, embeddings)
     held_out = _held_out_logits(texts, together, everything)
     changed = _decision(decision, head, new, held_out)
+    if decision.rejection is not None:
+        # The threshold stays: it was fitted on texts that no model had seen, these the encoder was tuned on.
+        changed = replace(changed, rejection=replace(decision.rejection, references=references(together, everything)))
     after = None
     if held_out is not None:
         confidences = changed.confidences(held_out)

@@ -71,12 +71,12 @@ class Answers:
         more = [f"confidence:{label}" for label in self._decision.labels] if self._every_label else []
         return _csv_line(["row", "text", "label", "confidence", *more])
 
-    def lines(self, rows: Sequence[TextRow], confidences: np.ndarray) -> Iterator[str]:
-        """One line a text, for confidences (n_texts, n_labels)."""
-        given = self._decision.matrix(confidences)
+    def lines(self, rows: Sequence[TextRow], confidences: np.ndarray, rejected: np.ndarray) -> Iterator[str]:
+        """One line a text, for confidences (n_texts, n_labels); texts that are `rejected` (n_texts,) get no label."""
+        given = self._decision.matrix(confidences) & ~rejected[:, None]
         for row, scores, mask in zip(rows, confidences, given, strict=True):
             columns = sorted(np.flatnonzero(mask).tolist(), key=lambda column: -scores[column])
-            if self._decision.kind == "single" and scores[columns[0]] < self._least:
+            if self._decision.kind == "single" and columns and scores[columns[0]] < self._least:
                 columns = []
             yield self._json(row, scores, columns) if self._format == "jsonl" else self._csv(row, scores, columns)
 

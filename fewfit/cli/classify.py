@@ -124,8 +124,8 @@ def _answer(classifier: Classifier, answers: Answers, rows: Iterator[TextRow], b
         except FewfitError as error:
             stopped_by = error
         if batch:
-            confidences = classifier.predict_proba([row.text for row in batch], speed=speed)
-            sys.stdout.writelines(answers.lines(batch, confidences))
+            said = classifier.answers([row.text for row in batch], speed=speed)
+            sys.stdout.writelines(answers.lines(batch, said.confidences, said.rejected))
             sys.stdout.flush()
             n_texts += len(batch)
         if stopped_by is not None:

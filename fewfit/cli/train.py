@@ -67,6 +67,16 @@ def train(
             show_default=False,
         ),
     ] = None,
+    reject: Annotated[
+        float | None,
+        typer.Option(
+            "--reject",
+            metavar="SHARE",
+            help="Give no label to texts unlike all that was trained on; this share of ordinary texts, such as 0.05, "
+            "may be rejected, too.",
+            show_default=False,
+        ),
+    ] = None,
     keep_examples: Annotated[
         bool,
         typer.Option(
@@ -137,6 +147,7 @@ def train(
         max_length=max_length,
         clean=clean,
         class_weight=weights,
+        reject=reject,
         keep_examples=keep_examples,
     )
     started_s = time.monotonic()

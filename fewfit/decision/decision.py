@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+from fewfit.decision.rejection import Rejection
 from fewfit.errors import InputError
 
 Kind = Literal["single", "multi"]
@@ -63,7 +64,8 @@ class Decision:
     """Everything between an embedding and an answer.
 
     `thresholds` (n_labels,) are the confidences from which a label is given; multilabel only, None
-    in single-label tasks, where the most confident label is the answer.
+    in single-label tasks, where the most confident label is the answer. `rejection`, in some single-label
+    models, says which texts get no label.
     """
 
     kind: Kind
@@ -71,6 +73,7 @@ class Decision:
     head: Head
     calibration: Calibration
     thresholds: np.ndarray | None = None
+    rejection: Rejection | None = None
 
     def probabilities(self, embeddings: np.ndarray) -> np.ndarray:
         """Confidences, float64 (n_texts, n_labels), columns as in `labels`, for (n_texts, hidden)."""
@@ -79,6 +82,12 @@ class Decision:
     def confidences(self, logits: np.ndarray) -> np.ndarray:
         """Confidences, float64 (n_texts, n_labels), for the head's logits of the same shape."""
         return probabilities(self.kind, self.calibration.apply(logits))
+
+    def rejects(self, embeddings: np.ndarray) -> np.ndarray:
+        """Which texts get no label since they are unlike the training texts, boolean (n_texts,)."""
+        if self.rejection is None:
+            return np.zeros(len(embeddings), dtype=bool)
+        return self.rejection.rejects(embeddings)
 
     def matrix(self, confidences: np.ndarray) -> np.ndarray:
         """The labels given, boolean (n_texts, n_labels), for confidences of the same shape."""

@@ -334,7 +334,8 @@ def _joined(parts: Sequence[Answers], step: int) -> Answers:
 def _sure_answers(served: ServedModel, ids: Sequence[list[int] | None]) -> dict[int, NDArray[np.float64]]:
     """The fast tier's confidences of the texts that it is sure of, by position."""
     rows = [row for row, tokens in enumerate(ids) if tokens]
-    if served.fast is None or not rows:
+    # A model that rejects has to look at the text itself: the fast tier has no embedding to judge by.
+    if served.fast is None or not rows or served.decision.rejection is not None:
         return {}
     sure, confidences = fast_answers(served.fast, served.decision, [ids[row] or [] for row in rows])
     return {rows[number]: confidences[number] for number in np.flatnonzero(sure)}

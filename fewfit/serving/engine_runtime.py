@@ -8,6 +8,7 @@ import numpy as np
 
 from fewfit.artifact import Artifact
 from fewfit.serving.engine import Engine
+from fewfit.serving.requests import Answers
 from fewfit.serving.served import ModelLoader, ServedModel
 
 _engines: dict[int, Engine] = {}  # by process: the threads of an engine do not survive a fork
@@ -31,11 +32,11 @@ class EngineRuntime:
     def __init__(self, artifact: Artifact) -> None:
         self.model: ServedModel = _loader.load(artifact)
 
-    def fast_confidences(self, texts: Sequence[str]) -> np.ndarray:
-        """Confidences (n_texts, n_labels), of the fast tier where it is sure, else of the model."""
+    def fast_answers(self, texts: Sequence[str]) -> Answers:
+        """Answers of the fast tier where it is sure, else of the model."""
         answers = default_engine().answer(self.model, texts, speed="fast")
         answers.raise_for_errors()
-        return answers.confidences
+        return answers
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Embeddings, float32 (n_texts, hidden), in the order of `texts`."""

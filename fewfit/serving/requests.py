@@ -46,6 +46,11 @@ class Answers:
         confidences[others] = self.decision.probabilities(self.embeddings[others])
         return confidences
 
+    @cached_property
+    def rejected(self) -> NDArray[np.bool_]:
+        """Which texts get no label since they are unlike what the model was trained on, (n_texts,)."""
+        return self.decision.rejects(self.embeddings)
+
     def raise_for_errors(self) -> None:
         """Raises the first text's error, if any text failed."""
         if self.errors:

@@ -9,6 +9,7 @@ from fewfit.training.heads import fit_head
 from fewfit.training.held_out import held_out_answers
 from fewfit.training.insight import Insight
 from fewfit.training.metrics import Metrics, score
+from fewfit.training.rejecting import fit_rejection
 from fewfit.training.settings import Effort, TrainingSettings
 from fewfit.training.targets import Targets
 from fewfit.training.trainer import TrainedModel, cross_validate, train
@@ -27,6 +28,7 @@ __all__ = [
     "cross_validate",
     "evaluate_answers",
     "fit_head",
+    "fit_rejection",
     "held_out_answers",
     "score",
     "train",

@@ -20,6 +20,7 @@ from fewfit.training.heads import fit_head
 from fewfit.training.insight import Insight
 from fewfit.training.label_names import names_help, spoken
 from fewfit.training.metrics import score
+from fewfit.training.rejecting import HeldOutLikeness
 from fewfit.training.settings import TrainingSettings
 from fewfit.training.targets import Targets
 from fewfit.training.thresholds import fit_thresholds
@@ -49,7 +50,8 @@ class TrainedModel:
     `frozen` is the decision over the untuned embeddings, kept to show what tuning is worth.
     `out_of_fold` holds the metrics of both on texts that their tails had not seen (empty without folds).
     `insight` is what training showed beside that.
-    `embeddings` (n_texts, embedding) are what the tail makes of the training texts.
+    `embeddings` (n_texts, embedding) are what the tail makes of the training texts, `likeness`
+    (n_texts,) how like the others each was when it was held out (empty without folds).
     """
 
     tail: Tail
@@ -60,6 +62,7 @@ class TrainedModel:
     steps: int
     out_of_fold: dict[str, dict[str, float]]
     embeddings: np.ndarray
+    likeness: np.ndarray
     elapsed_s: float
     insight: Insight
 
@@ -116,6 +119,7 @@ class _Job:
         self.seed = seed
         self.progress = progress
         self.names: Activations | None = None
+        self.likeness = HeldOutLikeness()
         self.device = encoder.device
         self.tail_layers = _tail_layers(encoder, settings)
         self.steps = settings.steps or default_steps(len(texts), settings.batch_size)
@@ -160,6 +164,7 @@ class _Job:
             steps=self.steps if tuned else 0,
             out_of_fold=out_of_fold,
             embeddings=tuned_embeddings if tuned else embeddings,
+            likeness=self.likeness.of(tuned=tuned),
             elapsed_s=time.monotonic() - started_s,
             insight=Insight(
                 self.texts,
@@ -283,8 +288,11 @@ class _Job:
             stage = f"Checking on held-out texts, part {number + 1} of {len(folds)}"
             _, tail = self.encoder.split(self.tail_layers)
             self._tune(tail, head, activations, kept, self.steps, self.seed + 1 + number, stage)
-            tuned_head = fit_head(self._embed(tail, activations, kept), self.targets.take(kept))
-            tuned[held_out] = tuned_head.logits(self._embed(tail, activations, held_out))
+            inside, outside = self._embed(tail, activations, kept), self._embed(tail, activations, held_out)
+            tuned[held_out] = fit_head(inside, self.targets.take(kept)).logits(outside)
+            self.likeness.see(
+                self.targets.take(kept), tuned=(inside, outside), frozen=(embeddings[kept], embeddings[held_out])
+            )
         return (tuned if self.folds else frozen), frozen
 
     def _head_folds(self) -> list[np.ndarray]:

@@ -52,7 +52,7 @@ def test_fewfit_is_asked_through_its_public_interface(toy_base: Path, kind: str)
     targets = [["money"], ["money"], ["access"], ["access"]]
     classifier.fit(TEXTS, targets if kind == "multi" else [target[0] for target in targets])
     given_alone = classifier.predict(["the invoice", "the password"])
-    assert reply.predictions["en"].given == [[x] if isinstance(x, str) else list(x) for x in given_alone]
+    assert reply.predictions["en"].given == [[x] if isinstance(x, str) else list(x or ()) for x in given_alone]
     assert reply.notes["steps"] == 2
     assert reply.fit_s > 0
 

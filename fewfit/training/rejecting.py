@@ -1,0 +1,58 @@
+"""From which likeness on a text is accepted, so that ordinary texts are rejected at the wanted rate."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fewfit.decision import Rejection, likeness
+from fewfit.errors import InputError
+from fewfit.training.targets import Targets
+
+
+def references(embeddings: np.ndarray, targets: Targets) -> np.ndarray:
+    """What stands for the training texts: the mean of each label's embeddings, of unit length, float32.
+
+    Means keep no single text, and a text is compared with as many of them as there are labels. Measured beside
+    nearest neighbours, Mahalanobis distance and the head's own logits: benchmarks/rejection.py.
+    """
+    means = [embeddings[column].mean(axis=0) for column in targets.matrix.T if column.any()]
+    stacked = np.stack(means).astype(np.float32)
+    return np.asarray(stacked / np.maximum(np.linalg.norm(stacked, axis=1, keepdims=True), 1e-12))
+
+
+@dataclass
+class HeldOutLikeness:
+    """How like the other training texts each one was when it was held out, by tuned and by untuned embeddings."""
+
+    tuned: list[np.ndarray] = field(default_factory=list)
+    frozen: list[np.ndarray] = field(default_factory=list)
+
+    def see(
+        self, kept: Targets, *, tuned: tuple[np.ndarray, np.ndarray], frozen: tuple[np.ndarray, np.ndarray]
+    ) -> None:
+        """Takes in a fold: embeddings of the texts that were kept, with their targets, and of those held out."""
+        for scores, (inside, outside) in ((self.tuned, tuned), (self.frozen, frozen)):
+            scores.append(likeness(outside, references(inside, kept)))
+
+    def of(self, *, tuned: bool) -> np.ndarray:
+        """The likeness of every text that was held out, in no order; empty where none was."""
+        scores = self.tuned if tuned else self.frozen
+        return np.concatenate(scores) if scores else np.zeros(0)
+
+
+def fit_rejection(rate: float, held_out: np.ndarray, embeddings: np.ndarray, targets: Targets) -> Rejection:
+    """The rejection that ordinary texts meet with at most the given rate.
+
+    `held_out` is the likeness of texts that models had not seen, `embeddings` (n_texts, embedding) those of the
+    final model. The threshold is the conformal one: of n held-out texts, the (n + 1) * rate least alike fall
+    below it. Raises InputError where there are too few texts for that.
+    """
+    n = len(held_out)
+    allowed = int(rate * (n + 1))
+    if allowed < 1:
+        raise InputError(
+            f"reject={rate} needs at least {int(np.ceil(1 / rate)) - 1} examples to find a threshold; there are {n}. "
+            "Give more examples, or a greater share."
+        )
+    threshold = float(np.sort(held_out)[allowed - 1])
+    return Rejection(rate, threshold, references(embeddings, targets))
