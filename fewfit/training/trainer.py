@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fewfit.data import stratified_folds
-from fewfit.decision import Decision, Head, Kind
+from fewfit.decision import Calibration, Decision, Head, Kind
 from fewfit.encoders.encoder import Encoder
 from fewfit.encoders.split import Tail, Trunk
 from fewfit.errors import InputError
 from fewfit.training.activations import Activations, ComputedActivations, KeptActivations, embed
-from fewfit.training.calibration import fit_calibration
+from fewfit.training.calibration import PRIOR_EXAMPLES, fit_calibration, prior_calibration
 from fewfit.training.cross_validation import OutOfFold
 from fewfit.training.events import Progress
 from fewfit.training.heads import fit_head
@@ -40,8 +40,8 @@ PASSES = 4
 # 1e-4 at 384 wide (english-small). At 768 wide (english), 5e-5 was better than 1e-4 on Rotten Tomatoes, 40 examples
 # (84.3 and 82.8, one sample: a direction, not a result).
 LEARNING_RATE_TIMES_WIDTH = 1e-4 * 384
-# Twice that with several labels a text: 1.7 points of macro F1 more at 100 rows of nlupp_banking and xed (english-small,
-# 4 samples). With one label a text it cost 0.8 points (5 tasks at 8 a label, 9 samples).
+# Twice that with several labels a text: 1.7 points of macro F1 more at 100 rows of nlupp_banking and xed
+# (english-small, 4 samples). With one label a text it cost 0.8 points (5 tasks at 8 a label, 9 samples).
 MULTILABEL_LEARNING_RATE_FACTOR = 2.0
 
 
@@ -146,8 +146,8 @@ class _Job:
         self.progress.report("Fitting the head")
         tuned_embeddings = self._embed(tail, activations)
         head = fit_head(tuned_embeddings, self.targets)
-        decision = self._decision(head, tuned_logits)
-        frozen = self._decision(frozen_head, frozen_logits)
+        decision = self._decision(head, tuned_logits, self._tuned_calibration(tuned_logits))
+        frozen = self._decision(frozen_head, frozen_logits, self._frozen_calibration(frozen_logits))
         out_of_fold = {}
         if self.folds:
             out_of_fold = {
@@ -304,8 +304,16 @@ class _Job:
             return []
         return stratified_folds(self.texts, _fold_keys(self.targets), n_folds=n_folds, seed=self.seed)
 
-    def _decision(self, head: Head, logits: np.ndarray) -> Decision:
-        calibration = fit_calibration(logits, self.targets)
+    def _tuned_calibration(self, logits: np.ndarray) -> Calibration:
+        if self.targets.kind == "single" and not self.folds:
+            return prior_calibration(self.targets)  # nothing is known of tuned tails on texts they have not seen
+        return fit_calibration(logits, self.targets)
+
+    def _frozen_calibration(self, logits: np.ndarray) -> Calibration:
+        # Heads on the untuned base are less sure of themselves, and how much less differs more from task to task.
+        return fit_calibration(logits, self.targets, prior_scale=1.0, temperature_prior_examples=PRIOR_EXAMPLES)
+
+    def _decision(self, head: Head, logits: np.ndarray, calibration: Calibration) -> Decision:
         decision = Decision(self.targets.kind, self.targets.labels, head, calibration)
         if self.targets.kind == "single":
             return decision

@@ -179,7 +179,8 @@ def test_cancelling_leaves_the_classifier_as_it_was(toy_base: Path) -> None:
 
     with pytest.raises(Cancelled):
         classifier.fit(texts, labels[::-1], on_event=stop_soon, cancel=cancel)
-    np.testing.assert_array_equal(classifier.predict_proba(texts), before)
+    # Which texts share a batch depends on the moment, and with it the order in which float32 sums are made.
+    np.testing.assert_allclose(classifier.predict_proba(texts), before, atol=1e-6)
 
 
 def test_evaluate_reports_the_gain_over_the_frozen_base(fitted: Classifier) -> None:

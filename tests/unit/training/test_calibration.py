@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fewfit.decision import probabilities
-from fewfit.training.calibration import fit_calibration
+from fewfit.training.calibration import fit_calibration, prior_calibration
 from fewfit.training.targets import Targets
 
 
@@ -27,6 +27,23 @@ def test_with_few_texts_the_temperature_stays_near_its_prior() -> None:
     targets = Targets.from_labels(["a", "b", "a"])
     assert fit_calibration(logits, targets, prior_scale=1.0).scale[0] < 1.5
     assert fit_calibration(logits, targets, prior_scale=0.2).scale[0] < 0.4
+
+
+def test_the_prior_is_surer_of_fewer_labels_at_most_twice() -> None:
+    scales = []
+    for n_labels in (2, 4, 16, 150):
+        targets = Targets.from_labels([f"label {number}" for number in range(n_labels)])
+        calibration = prior_calibration(targets)
+        assert calibration.scale.shape == (n_labels,)
+        scales.append(float(calibration.scale[0]))
+    assert scales == [pytest.approx(0.5 * 2**0.5), 1.0, 2.0, 2.0]
+    assert prior_calibration(Targets.from_labels([["a"], ["b"]])).scale.tolist() == [1.0, 1.0]
+
+
+def test_without_logits_worth_the_name_the_prior_stands() -> None:
+    targets = Targets.from_labels(list("abcd") * 2)
+    fitted = fit_calibration(np.zeros((8, 4)), targets).scale
+    np.testing.assert_allclose(fitted, prior_calibration(targets).scale, rtol=1e-2)
 
 
 def test_multilabel_lines_lower_the_log_loss_of_overconfident_balanced_heads() -> None:
