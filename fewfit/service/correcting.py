@@ -2,21 +2,26 @@
 
 import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, cast, get_args
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from fewfit.data import Kind
 from fewfit.errors import InputError
+from fewfit.service.answers import ANSWERS_FILE, Answers
 from fewfit.service.database import Database
 from fewfit.service.editing import Editing
 from fewfit.service.edits import MOST_ADDED, UnchangedError
 from fewfit.service.errors import LimitError, NotFoundError
-from fewfit.service.model_rows import current_version, find_model, versions_of
+from fewfit.service.files import FileStore
+from fewfit.service.model_rows import answers_owner, current_version, find_model, versions_of
 from fewfit.service.models import Models
 from fewfit.service.names import check_unicode
-from fewfit.service.records import Caller, Correction, CorrectionSource, CorrectionState, ModelVersion
+from fewfit.service.parts import is_shortened, read_part, shortened
+from fewfit.service.records import Caller, Correction, CorrectionSource, CorrectionState, ModelVersion, StoredFile
+from fewfit.service.references import files_of
 from fewfit.service.reviewing import digest_of
 from fewfit.service.tables import CorrectionRow, ModelRow, utc_now
 
@@ -29,8 +34,9 @@ LONGEST_CHARACTERS: Final = 100_000
 class Corrections:
     """Corrections of a model's answers and data. Each belongs to a text; a newer one takes the place of an older."""
 
-    def __init__(self, database: Database, editing: Editing, models: Models) -> None:
+    def __init__(self, database: Database, files: FileStore, editing: Editing, models: Models) -> None:
         self._database = database
+        self._files = files
         self._editing = editing
         self._models = models
 
@@ -46,12 +52,15 @@ class Corrections:
     ) -> Correction:
         """Keeps the right labels of a text (scope train); `given` are the wrong ones, of the model or of the data.
 
-        Raises InputError for labels that the model does not know.
+        A text as a report has it, shortened, stands for the whole one. Raises InputError for labels that the model does
+        not know.
         """
         caller.require("train")
         kept = _checked_text(text)
         if source not in get_args(CorrectionSource):
             raise InputError(f"The source is {source!r}; expected one of {', '.join(get_args(CorrectionSource))}.")
+        if is_shortened(kept):
+            kept = self._whole(caller, model_id, kept)
         with self._database.writing() as session:
             model = find_model(session, caller.organization_id, model_id, lock=True)
             chosen = _checked_labels(session, model, labels)
@@ -114,6 +123,22 @@ class Corrections:
         note = f"With {count:,} {'correction' if count == 1 else 'corrections'}"
         return self._models.retrain(caller, model_id, dataset_id=dataset_id, promote=promote, wait=True, note=note)
 
+    def _whole(self, caller: Caller, model_id: str, text: str) -> str:
+        """The text of the training or evaluation data that a report shows shortened; itself where there is none."""
+        with self._database.reading() as session:
+            model = find_model(session, caller.organization_id, model_id)
+            files = _same_files(
+                files_of(session, answers_owner(model, version.number)) for version in versions_of(session, model.id)
+            )
+            kind = cast(Kind, model.kind)
+        for role, file in files:
+            with self._files.open(file.sha256) as stream:
+                texts = read_part(stream, kind).texts if role == "train" else Answers.read(stream).texts
+            for whole in texts:
+                if shortened(whole) == text:
+                    return whole
+        return text
+
     def list(
         self, caller: Caller, model_id: str, *, state: CorrectionState | None = None, limit: int = MOST_WAITING
     ) -> tuple[Correction, ...]:
@@ -133,6 +158,16 @@ class Corrections:
         with self._database.reading() as session:
             model = find_model(session, caller.organization_id, model_id)
             return _n_waiting(session, model)
+
+
+def _same_files(files: Iterable[dict[str, StoredFile]]) -> list[tuple[str, StoredFile]]:
+    """The files that hold texts, each content once, with its role."""
+    found: dict[str, tuple[str, StoredFile]] = {}
+    for owned in files:
+        for role in ("train", ANSWERS_FILE):
+            if role in owned:
+                found.setdefault(owned[role].sha256, (role, owned[role]))
+    return list(found.values())
 
 
 def _waiting(session: Session, model_id: str) -> list[Correction]:

@@ -60,6 +60,11 @@ def shortened(text: str) -> str:
     return text if len(text) <= _SAMPLE_CHARACTERS else text[: _SAMPLE_CHARACTERS - 1] + "…"
 
 
+def is_shortened(text: str) -> bool:
+    """Whether a text may be what `shortened` made of a longer one."""
+    return len(text) == _SAMPLE_CHARACTERS and text.endswith("…")
+
+
 def _rows(dataset: Dataset, limit: int | None = None) -> Sequence[dict[str, Any]]:
     single = dataset.kind == "single"
     return [

@@ -87,7 +87,7 @@ class Service:
         )
         self.usage = Usage(database)
         self.review = Reviewing(database)
-        self.corrections = Corrections(database, self.editing, self.models)
+        self.corrections = Corrections(database, files, self.editing, self.models)
         self._sampler = Sampler(database)
         self._classifying = Classifying(
             self.models, self._registry, loader, self.bases, settings, self.usage, self._sampler

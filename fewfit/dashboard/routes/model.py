@@ -17,6 +17,7 @@ from fewfit.dashboard.figures import (
 from fewfit.dashboard.forms import CurrentForm, Form
 from fewfit.dashboard.pages import go_to, own_path, show
 from fewfit.dashboard.visitors import CurrentVisitor
+from fewfit.service.parts import shortened
 from fewfit.service.records import Caller, CorrectionSource
 from fewfit.web.errors import RequestError
 
@@ -44,7 +45,8 @@ def model_view(context: Context, caller: Caller, model_id: str, version: int | N
     shown = next(one for one in versions if one.number == wanted)
     training = newest.status not in ("ready", "failed")
     corrections = context.service.corrections.list(caller, model.id, limit=1000)
-    settled = [one.text for one in corrections]
+    settled = [shortened(one.text) for one in corrections]
+    suspects = open_suspects(report, settled)
     return {
         "model": model,
         "version": shown,
@@ -56,8 +58,9 @@ def model_view(context: Context, caller: Caller, model_id: str, version: int | N
         "evaluated_on": EVALUATED_ON.get(str(report.get("evaluated_on", "")), "texts kept out of training"),
         "confusion": confusion_of(report),
         "sliders": sliders_of(report),
-        "mistakes": own_mistakes(report, settled),
-        "suspects": open_suspects(report, settled),
+        # What is a suspect already need not be looked at twice.
+        "mistakes": own_mistakes(report, [*settled, *(one["text"] for one in suspects)]),
+        "suspects": suspects,
         "waiting": [one for one in corrections if one.state == "waiting"],
         "may_train": caller.may("train"),
         "most_labels": _MOST_LABELS,

@@ -15,6 +15,7 @@ from fewfit.service import downloading, trying
 from fewfit.service.answers import ANSWERS_FILE, Answers
 from fewfit.service.errors import BusyError, ForbiddenError, NotFoundError, NotReadyError
 from fewfit.service.model_rows import answers_owner
+from fewfit.service.parts import shortened
 from fewfit.service.records import ChangedAnswer, Model
 from fewfit.service.references import files_of
 from fewfit.service.tables import FileReferenceRow, ModelRow
@@ -275,6 +276,16 @@ def test_trying_needs_scopes_and_ones_own_model(shop: Shop, single: Model) -> No
         shop.service.trying.answer(a_caller(organization_id="other"), single.id, ["text"])
     with pytest.raises(NotFoundError):
         shop.service.trying.answer(shop.admin, single.id, ["text"], version=99)
+
+
+def test_a_long_text_is_corrected_as_a_whole_though_reports_shorten_it(shop: Shop) -> None:
+    rows = single_rows()
+    long = "invoice " * 300 + "at the end"
+    model = shop.model(jsonl([*rows, {"text": long, "label": "billing"}]))
+    made = shop.service.corrections.add(shop.admin, model.id, shortened(long), ["account"], source="suspect")
+    assert made.text == long
+    unknown = "x" * 499 + "…"
+    assert shop.service.corrections.add(shop.admin, model.id, unknown, ["account"]).text == unknown
 
 
 def test_deleting_a_model_lets_go_of_everything_that_its_versions_kept(shop: Shop) -> None:
