@@ -8,7 +8,8 @@ from fewfit.dashboard.plots import Tick
 
 _SIDE = 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 16, 12, 44
-_WIDTH, _HEIGHT = 640, 220
+_WIDTH = 640
+_CURVE_WIDTH, _CURVE_HEIGHT = 440, 240
 _LARGEST_DOT, _SMALLEST_DOT = 11.0, 3.5
 
 
@@ -74,11 +75,11 @@ class BandPlot:
     dots: tuple[Dot, ...]
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
-    width: int = _WIDTH
-    height: int = _HEIGHT
+    width: int = _CURVE_WIDTH
+    height: int = _CURVE_HEIGHT
     left: int = _LEFT
-    right: int = _WIDTH - _RIGHT
-    bottom: int = _HEIGHT - _BOTTOM
+    right: int = _CURVE_WIDTH - _RIGHT
+    bottom: int = _CURVE_HEIGHT - _BOTTOM
 
 
 def learning_plot(curve: Mapping[str, Any]) -> BandPlot | None:
@@ -89,7 +90,7 @@ def learning_plot(curve: Mapping[str, Any]) -> BandPlot | None:
     following = curve.get("next")
     every = [*points, following] if following else points
     first, last = every[0]["n_texts"], max(every[-1]["n_texts"], every[0]["n_texts"] + 1)
-    across, up = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
+    across, up = _CURVE_WIDTH - _LEFT - _RIGHT, _CURVE_HEIGHT - _TOP - _BOTTOM
 
     def at(x: float, y: float) -> tuple[float, float]:
         return round(_LEFT + across * (x - first) / (last - first), 1), round(_TOP + up * (1 - y), 1)

@@ -1,39 +1,29 @@
-"""A version as a download: its folder as a zip file, or one ONNX file for other programs."""
+"""A version as a download: its folder as a zip file."""
 
-import logging
-import shutil
-import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Final, cast
+from typing import IO, cast
 
 from sqlalchemy.orm import Session
 
 from fewfit.errors import ArtifactError
 from fewfit.service.database import Database
-from fewfit.service.errors import BusyError, NotReadyError
+from fewfit.service.errors import NotReadyError
 from fewfit.service.files import CHUNK_BYTES, FileStore
-from fewfit.service.model_rows import answers_owner, current_version, find_model, numbered, version_owner, versions_of
+from fewfit.service.model_rows import current_version, find_model, numbered, version_owner, versions_of
 from fewfit.service.names import new_slug
 from fewfit.service.records import Caller, OpenedFile, StoredFile
-from fewfit.service.references import claim, files_of
+from fewfit.service.references import files_of
 from fewfit.service.tables import ModelRow, VersionRow
-from fewfit.service.uploads import store_file
-
-logger = logging.getLogger(__name__)
-
-ONNX_FILE: Final = "model.onnx"
 
 
 class Downloads:
-    """Versions as files."""
+    """Versions as zip files; see `exporting` for ONNX."""
 
     def __init__(self, database: Database, files: FileStore) -> None:
         self._database = database
         self._files = files
-        # An export takes seconds and the model's size twice in memory: one at a time.
-        self._exporting = threading.Lock()
 
     def artifact(self, caller: Caller, model_id: str, version: int | None = None) -> OpenedFile:
         """The folder of a version as a zip file (scope read), written while it is sent; its size is not known before.
@@ -46,52 +36,6 @@ class Downloads:
             files = files_of(session, version_owner(row, found.number))
         name = _name(row, found)
         return OpenedFile(f"{name}.zip", "application/zip", None, self._zip(name, files))
-
-    def onnx(self, caller: Caller, model_id: str, version: int | None = None) -> OpenedFile:
-        """A version as one ONNX file (scope read), made at the first request and kept with the version.
-
-        Raises BusyError while another is being made, MissingExtraError where the server cannot export.
-        """
-        caller.require("read")
-        with self._database.reading() as session:
-            row, found = _ready(session, caller, model_id, version)
-            files = files_of(session, version_owner(row, found.number))
-            made = files_of(session, answers_owner(row, found.number)).get(ONNX_FILE)
-        made = made or self._export(row, found, files)
-        return OpenedFile(
-            f"{_name(row, found)}.onnx", "application/octet-stream", made.size_bytes, self._files.chunks(made.sha256)
-        )
-
-    def _export(self, row: ModelRow, version: VersionRow, files: dict[str, StoredFile]) -> StoredFile:
-        if not self._exporting.acquire(blocking=False):
-            raise BusyError(
-                "Another model is being exported at the moment. Try again in a few seconds.", retry_after_s=5
-            )
-        try:
-            folder = self._files.new_folder()
-            try:
-                return self._export_in(folder, row, version, files)
-            finally:
-                shutil.rmtree(folder, ignore_errors=True)
-        finally:
-            self._exporting.release()
-
-    def _export_in(self, folder: Path, row: ModelRow, version: VersionRow, files: dict[str, StoredFile]) -> StoredFile:
-        from fewfit.serving import export_onnx
-
-        for name, file in files.items():
-            target = _inside(folder / "model", name)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            self._files.copy_to(file.sha256, target)
-        export_onnx(folder / "model", folder / ONNX_FILE)
-        made = store_file(self._database, self._files, row.organization_id, folder / ONNX_FILE, ONNX_FILE)
-        with self._database.writing() as session:
-            owner = answers_owner(row, version.number)
-            # Deleted in the meantime: what was made goes as an upload that nobody took.
-            model = find_model(session, row.organization_id, row.id, lock=True)
-            if ONNX_FILE not in files_of(session, owner) and model is not None:
-                claim(session, owner, ONNX_FILE, made)
-        return made
 
     def _zip(self, folder: str, files: dict[str, StoredFile]) -> Iterator[bytes]:
         sink = _Sink()

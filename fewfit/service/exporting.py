@@ -7,7 +7,6 @@ from sqlalchemy.orm import Session
 
 from fewfit.errors import InputError
 from fewfit.service.database import Database
-from fewfit.service.downloading import ONNX_FILE
 from fewfit.service.errors import NotFoundError, NotReadyError
 from fewfit.service.failpoints import fail_point
 from fewfit.service.files import FileStore
@@ -18,6 +17,7 @@ from fewfit.service.records import Caller, Export, ExportPrecision, ExportStatus
 from fewfit.service.references import files_of
 from fewfit.service.tables import JobRow, ModelRow, VersionRow
 
+ONNX_FILE: Final = "model.onnx"
 PRECISIONS: Final[tuple[ExportPrecision, ...]] = get_args(ExportPrecision)
 _STATUS: dict[str, ExportStatus] = {"queued": "queued", "running": "running", "failed": "failed"}
 

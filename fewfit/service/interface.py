@@ -388,14 +388,10 @@ class ComparingLike(Protocol):
 
 
 class DownloadsLike(Protocol):
-    """Versions as files."""
+    """Versions as zip files."""
 
     def artifact(self, caller: Caller, model_id: str, version: int | None = None) -> OpenedFile:
         """The folder of a version as a zip file (scope read)."""
-        ...
-
-    def onnx(self, caller: Caller, model_id: str, version: int | None = None) -> OpenedFile:
-        """A version as one ONNX file (scope read), made at the first request, which takes seconds."""
         ...
 
 

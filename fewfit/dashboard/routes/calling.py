@@ -9,7 +9,8 @@ from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 
 from fewfit.dashboard.context import CurrentContext
 from fewfit.dashboard.figures import EVALUATED_ON, figures_of
-from fewfit.dashboard.pages import show
+from fewfit.dashboard.forms import CurrentForm
+from fewfit.dashboard.pages import go_to, show
 from fewfit.dashboard.snippets import snippets
 from fewfit.dashboard.templating import percent, points
 from fewfit.dashboard.visitors import CurrentVisitor
@@ -26,11 +27,14 @@ def call_page(request: Request, model_id: str, context: CurrentContext, visitor:
     versions = models.versions(caller, model.id)
     current = next((one for one in versions if one.number == model.promoted_version), versions[0])
     url = context.public_url(request)
+    exports = context.service.exports.list(caller, model.id)
     view = {
         "model": model,
         "version": current,
         "url": url,
         "snippets": snippets(url, f"{model.id}-ft", several=model.kind == "multi"),
+        "onnx": next((one for one in exports if (one.version, one.precision) == (current.number, "fp32")), None),
+        "may_train": caller.may("train"),
         "card": model_card(model, current, models.report(caller, model.id, current.number)),
     }
     return show(request, "call.html", view)
@@ -56,8 +60,17 @@ def artifact(model_id: str, context: CurrentContext, visitor: CurrentVisitor, ve
 
 @router.get("/onnx")
 def onnx(model_id: str, context: CurrentContext, visitor: CurrentVisitor, version: int | None = None) -> Response:
-    """The model as one ONNX file; the first time it is made, which takes some seconds."""
-    return _sent(context.service.downloads.onnx(visitor.caller, model_id, version))
+    """The model as one ONNX file, once a worker has made it."""
+    return _sent(context.service.exports.open(visitor.caller, model_id, precision="fp32", version=version))
+
+
+@router.post("/onnx")
+def make_onnx(
+    request: Request, model_id: str, context: CurrentContext, visitor: CurrentVisitor, form: CurrentForm
+) -> Response:
+    """Has a worker make the ONNX file of a version."""
+    made = context.service.exports.create(visitor.caller, model_id, version=form.number("version"))
+    return go_to(request, f"/models/{made.model_id}/call", export=made)
 
 
 def model_card(model: Model, version: ModelVersion, report: Mapping[str, Any]) -> str:

@@ -343,11 +343,23 @@ def test_the_model_is_downloaded(visit: Visit, single: Model) -> None:
     assert answer.headers["content-disposition"].startswith('attachment; filename="router-v1.zip"')
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         assert "router-v1/model.json" in archive.namelist()
-    onnx = visit.client.get(f"/models/{single.id}/onnx")
-    assert int(onnx.headers["content-length"]) == len(onnx.content) > 1000
     card = visit.client.get(f"/models/{single.id}/card")
     assert card.headers["content-type"].startswith("text/markdown")
     assert f"`{single.id}-ft`, version 1" in card.text
+
+
+def test_the_onnx_file_is_asked_for_made_and_downloaded(shop: Shop, visit: Visit, single: Model) -> None:
+    page = f"/models/{single.id}"
+    visit.get(page + "/onnx", status=404)
+    assert visit.post(page + "/onnx", page + "/call", version="1") == page + "/call"
+    waiting = visit.get(page + "/call")
+    assert 'id="onnx" data-live' in waiting
+    shop.work()
+    ready = visit.get(page + "/call")
+    assert "data-live" not in ready
+    assert f'href="{page}/onnx?version=1"' in ready
+    answer = visit.client.get(page + "/onnx?version=1")
+    assert int(answer.headers["content-length"]) == len(answer.content) > 1000
 
 
 def test_the_model_card_takes_no_name_for_markup(shop: Shop, visit: Visit) -> None:

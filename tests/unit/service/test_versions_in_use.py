@@ -13,7 +13,7 @@ from fewfit import Classifier
 from fewfit.errors import ArtifactError, InputError
 from fewfit.service import downloading, trying
 from fewfit.service.answers import ANSWERS_FILE, Answers
-from fewfit.service.errors import BusyError, ForbiddenError, NotFoundError, NotReadyError
+from fewfit.service.errors import ForbiddenError, NotFoundError, NotReadyError
 from fewfit.service.model_rows import answers_owner
 from fewfit.service.parts import shortened
 from fewfit.service.records import ChangedAnswer, Model
@@ -165,29 +165,6 @@ def test_the_artifact_is_sent_as_a_zip_that_can_be_loaded(shop: Shop, single: Mo
     assert not {"train", ANSWERS_FILE} & {path.name for path in (tmp_path / "router-v1").rglob("*")}
 
 
-def test_the_onnx_export_is_made_once_and_kept(
-    shop: Shop, single: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    onnxruntime = pytest.importorskip("onnxruntime")
-    first = b"".join(shop.service.downloads.onnx(shop.admin, single.id).chunks)
-    (tmp_path / "model.onnx").write_bytes(first)
-    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
-    assert {one.name for one in session.get_inputs()} >= {"input_ids", "attention_mask"}
-
-    def fails(*arguments: object) -> None:
-        raise AssertionError("exported twice")
-
-    monkeypatch.setattr("fewfit.serving.export_onnx", fails)
-    again = shop.service.downloads.onnx(shop.admin, single.id)
-    assert again.size_bytes == len(first)
-    assert b"".join(again.chunks) == first
-
-
-def test_one_export_at_a_time(shop: Shop, multi: Model) -> None:
-    with shop.service.downloads._exporting, pytest.raises(BusyError):
-        shop.service.downloads.onnx(shop.admin, multi.id)
-
-
 @pytest.mark.parametrize("name", ["../evil", "/etc/passwd", "a/../../b", "..\\evil", ""])
 def test_a_file_outside_of_the_folder_is_not_given_out(name: str) -> None:
     with pytest.raises(ArtifactError):
@@ -195,11 +172,10 @@ def test_a_file_outside_of_the_folder_is_not_given_out(name: str) -> None:
 
 
 def test_downloads_are_for_the_organisation_and_for_what_is_ready(shop: Shop, single: Model) -> None:
-    for download in (shop.service.downloads.artifact, shop.service.downloads.onnx):
-        with pytest.raises(NotFoundError):
-            download(a_caller(organization_id="other"), single.id)
-        with pytest.raises(ForbiddenError):
-            download(a_caller("classify"), single.id)
+    with pytest.raises(NotFoundError):
+        shop.service.downloads.artifact(a_caller(organization_id="other"), single.id)
+    with pytest.raises(ForbiddenError):
+        shop.service.downloads.artifact(a_caller("classify"), single.id)
     waiting = shop.model(work=False)
     with pytest.raises(NotReadyError):
         shop.service.downloads.artifact(shop.admin, waiting.id)
