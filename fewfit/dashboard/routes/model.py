@@ -45,7 +45,7 @@ def model_view(context: Context, caller: Caller, model_id: str, version: int | N
     shown = next(one for one in versions if one.number == wanted)
     training = newest.status not in ("ready", "failed")
     corrections = context.service.corrections.list(caller, model.id, limit=1000)
-    settled = [shortened(one.text) for one in corrections]
+    settled = [text for one in corrections for text in (one.text, shortened(one.text))]
     suspects = open_suspects(report, settled)
     return {
         "model": model,
