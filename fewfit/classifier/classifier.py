@@ -15,11 +15,12 @@ from fewfit.classifier.estimator import Estimator
 from fewfit.classifier.explaining import DEFAULT_WORDS, Explanation, explain
 from fewfit.classifier.inputs import Labels, as_kept, label_names, labelled, text_rows, whole_number
 from fewfit.classifier.making import make_artifact
+from fewfit.classifier.paths import check_paths
 from fewfit.classifier.rejecting import check_rejection
 from fewfit.classifier.updating import Update, updated
 from fewfit.classifier.weights import ClassWeight, kept_weights, label_weights
 from fewfit.data import Report, Requirements, clean_text, drop_duplicates, validate
-from fewfit.decision import Decision
+from fewfit.decision import Decision, LabelTree
 from fewfit.errors import ArtifactError, BaseError, InputError, MissingExtraError, NotFittedError
 from fewfit.serving.engine_runtime import EngineRuntime
 from fewfit.serving.requests import Answers, Speed
@@ -28,7 +29,7 @@ from fewfit.serving.runtime import Runtime
 if TYPE_CHECKING:
     from fewfit.data.quality import Quality
     from fewfit.encoders.encoder import Encoder
-    from fewfit.training import Effort, EventSink, Insight, TrainingSettings
+    from fewfit.training import Effort, EventSink, Insight, Metrics, TrainingSettings
     from fewfit.training.distilling import FastReport
     from fewfit.training.evaluation import Evaluation
 
@@ -55,6 +56,7 @@ class Classifier(Estimator):
     is how much labels count in the head: "balanced", None (as often as they occur) or a weight a label.
     `reject` is the share of ordinary texts that may be rejected so that texts unlike all training texts are,
     too (0.05: one in 20; None: every text gets a label).
+    `path_separator` says that labels are paths ("billing > refund" with " > "): see `predict` and `path_tree_`.
     `keep_examples` keeps training texts and their embeddings in the model, for `update` and `explain`.
 
     scikit-learn's conventions hold: parameters are kept as given, fitted attributes end in an underscore,
@@ -72,6 +74,7 @@ class Classifier(Estimator):
         "device",
         "class_weight",
         "reject",
+        "path_separator",
         "keep_examples",
         "settings",
     )
@@ -89,6 +92,7 @@ class Classifier(Estimator):
         device: str = "auto",
         class_weight: ClassWeight = "balanced",
         reject: float | None = None,
+        path_separator: str | None = None,
         keep_examples: bool = True,
         settings: "TrainingSettings | None" = None,
     ) -> None:
@@ -100,6 +104,7 @@ class Classifier(Estimator):
         self.device = device
         self.class_weight = class_weight
         self.reject = reject
+        self.path_separator = path_separator
         self.keep_examples = keep_examples
         self.settings = settings
 
@@ -141,6 +146,8 @@ class Classifier(Estimator):
         found.raise_for_errors()
         targets = training.Targets.from_labels(dataset.targets, known=columns)
         targets = replace(targets, weights=label_weights(self.class_weight, targets.labels))
+        if self.path_separator is not None:
+            check_paths(self.path_separator, targets.kind, targets.labels)
         check_rejection(self.reject, targets.kind, settings)
         encoder = with_torch.load_encoder(self.base, self.device)
         max_length = encoder.config.max_length
@@ -179,6 +186,7 @@ class Classifier(Estimator):
                 "settings": asdict(settings),
                 "class_weight": kept_weights(self.class_weight),
                 "reject": self.reject,
+                "path_separator": self.path_separator,
                 "indicator": columns is not None,
             },
             warnings=[finding.message for finding in report.warnings],
@@ -295,15 +303,20 @@ class Classifier(Estimator):
         *,
         thresholds: float | Mapping[str, float] | None = None,
         speed: Speed = "full",
+        stop_below: float = 0.0,
     ) -> list[str] | list[str | None] | list[list[str]] | np.ndarray:
         """The label of each text, or the list of its labels (multilabel; possibly empty, surest first).
 
-        A model with `reject` gives None to texts that are unlike all that it was trained on.
+        A model with `reject` gives None to texts that are unlike all that it was trained on. Where labels are
+        paths, `stop_below` is how sure an answer has to be: a text that is less sure of its label gets the nearest
+        parent that is sure enough, at the least the first part of the path.
 
         `thresholds` overrides the fitted ones for this call: one for all labels, or some by name. With
         speed="fast" the fast tier answers what it is sure of (see `distil`); it keeps to the fitted thresholds.
         """
         decision = self._fitted().decision.with_thresholds(thresholds)
+        if stop_below:
+            _ = self.path_tree_  # raises where labels are no paths
         if speed == "fast" and thresholds is not None:
             raise InputError('speed="fast" holds for the fitted thresholds only. Leave out `thresholds` or `speed`.')
         answers = self.answers(texts, speed=speed)
@@ -313,7 +326,10 @@ class Classifier(Estimator):
             return given.astype(int)
         names = decision.labels
         if decision.kind == "single":
-            best = [names[column] for column in given.argmax(axis=1)]
+            if stop_below:
+                best = self.path_tree_.answers(confidences, stop_below=stop_below)
+            else:
+                best = [names[column] for column in given.argmax(axis=1)]
             if decision.rejection is None:
                 return best
             return [None if out else name for name, out in zip(best, answers.rejected, strict=True)]
@@ -380,6 +396,23 @@ class Classifier(Estimator):
         report: Evaluation = training.evaluate_answers(targets, confidences, given, rows, frozen=frozen)
         return report
 
+    def evaluate_paths(self, texts: Iterable[str], labels: Labels) -> "dict[int, Metrics]":
+        """How good the answers are at each depth, where labels are paths: 1 is their first part.
+
+        Raises InputError for a model whose labels are no paths and for labels with an unknown part.
+        """
+        training, tree, decision = with_torch.training(), self.path_tree_, self._fitted().decision
+        names = [as_kept(label) for label in label_names(labels)[0]]
+        confidences = self.predict_proba(texts)
+        if len(confidences) != len(names):
+            raise InputError(f"There are {len(confidences):,} texts and {len(names):,} labels; expected one a text.")
+        given = decision.matrix(confidences)
+        found = {}
+        for depth in range(1, tree.depth + 1):
+            targets = training.Targets.from_labels([tree.cut(name, depth) for name in names], known=tree.nodes(depth))
+            found[depth] = training.score(targets, tree.confidences(confidences, depth), tree.given(given, depth))
+        return found
+
     def score(self, texts: Iterable[str], labels: Labels) -> float:
         """Share of texts whose answer is right (multilabel: in every label), as scikit-learn has it."""
         return self.evaluate(texts, labels, compare=False).metrics.subset_accuracy
@@ -389,6 +422,18 @@ class Classifier(Estimator):
         """The labels, in the order of the columns of `predict_proba`."""
         labels = self._fitted().decision.labels
         return np.arange(len(labels)) if self._indicator else np.array(labels, dtype=object)
+
+    @property
+    def path_tree_(self) -> LabelTree:
+        """The tree that the labels span, with confidences at each depth. Raises InputError where they are no paths."""
+        decision = self._fitted().decision
+        separator = self._fitted().manifest.training.get("path_separator")
+        if separator is None:
+            raise InputError(
+                "The labels of this model are no paths. Train it with path_separator, such as ' > ' for "
+                "'billing > refund'."
+            )
+        return LabelTree(decision.labels, separator)
 
     @property
     def warnings_(self) -> list[str]:
@@ -451,6 +496,7 @@ class Classifier(Estimator):
             device=device,
             class_weight=settings.get("class_weight", "balanced"),
             reject=settings.get("reject"),
+            path_separator=settings.get("path_separator"),
             keep_examples=artifact.examples is not None,
         )
         if "settings" in settings and settings.get("effort") is None:

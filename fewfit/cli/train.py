@@ -77,6 +77,15 @@ def train(
             show_default=False,
         ),
     ] = None,
+    path_separator: Annotated[
+        str | None,
+        typer.Option(
+            "--path-separator",
+            metavar="TEXT",
+            help="Labels are paths with this between their parts, such as ' > ' in 'billing > refund'.",
+            show_default=False,
+        ),
+    ] = None,
     keep_examples: Annotated[
         bool,
         typer.Option(
@@ -148,6 +157,7 @@ def train(
         clean=clean,
         class_weight=weights,
         reject=reject,
+        path_separator=path_separator,
         keep_examples=keep_examples,
     )
     started_s = time.monotonic()

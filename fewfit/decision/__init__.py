@@ -1,6 +1,7 @@
 """From an embedding to an answer. Plain numpy, the same wherever it runs."""
 
 from fewfit.decision.decision import Calibration, Decision, Head, Kind, probabilities
+from fewfit.decision.paths import LabelTree
 from fewfit.decision.rejection import Rejection, likeness
 
-__all__ = ["Calibration", "Decision", "Head", "Kind", "Rejection", "likeness", "probabilities"]
+__all__ = ["Calibration", "Decision", "Head", "Kind", "LabelTree", "Rejection", "likeness", "probabilities"]

@@ -1,0 +1,35 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fewfit import Classifier
+from fewfit.errors import InputError
+from tests.unit.classifier.conftest import QUICK, labelled
+
+_PATHS = {"parcel": "shop > parcel", "card": "shop > card", "film": "film"}
+
+
+def test_answers_stop_at_a_parent_and_are_measured_at_each_depth(toy_base: Path, tmp_path: Path) -> None:
+    texts, names = labelled("parcel", "card", "film")
+    paths = [_PATHS[name] for name in names]
+    Classifier(base=toy_base, settings=QUICK, path_separator=" > ").fit(texts, paths).save(tmp_path / "model")
+    clf = Classifier.load(tmp_path / "model")
+    assert clf.path_separator == " > "
+    sure, unsure = clf.predict(texts), clf.predict(texts, stop_below=1.0)
+    assert set(sure) == set(_PATHS.values())
+    assert [str(answer).split(" > ")[0] for answer in sure] == list(unsure)
+    by_depth = clf.evaluate_paths(texts, paths)
+    assert by_depth[2].accuracy == pytest.approx(np.mean(np.array(sure) == np.array(paths)))
+    first = [path.split(" > ")[0] for path in paths]
+    assert by_depth[1].accuracy == pytest.approx(np.mean(np.array(unsure) == np.array(first)))
+    assert by_depth[1].accuracy >= by_depth[2].accuracy
+    with pytest.raises(InputError, match="2 texts and 1 labels"):
+        clf.evaluate_paths(["a", "b"], ["film"])
+
+
+def test_labels_that_are_no_paths_have_no_tree(model_folder: Path, toy_base: Path) -> None:
+    with pytest.raises(InputError, match="are no paths"):
+        Classifier.load(model_folder).predict(["a"], stop_below=0.5)
+    with pytest.raises(InputError, match="single-label"):
+        Classifier(base=toy_base, settings=QUICK, path_separator=" > ").fit(["a b", "c"], [["x"], ["y"]])
