@@ -80,6 +80,7 @@ def _alone(
 ) -> list[dict[str, Any]]:
     """Every server on the same cores, the client on the others, in turn; the engine alone in between."""
     traffic: dict[tuple[str, int, int], list[Traffic]] = {}
+    cpu_ms: dict[tuple[str, int, int], list[float]] = {}
     rates: list[dict[str, float]] = []
     with ExitStack() as running:
         servers: list[HttpServer] = [FewfitServer(about, server_cores, data=_DATA, key=ours.key, model=ours.model)]
@@ -99,6 +100,7 @@ def _alone(
                 turn = repetition % len(servers)
                 for server in [*servers[turn:], *servers[:turn]]:
                     if n_texts == 1 or server.takes_lists:
+                        before_s = server.cpu_s()
                         with server.awake() as ask:
                             seconds = options.seconds * (_LONGER if clients * n_texts > _MANY_TEXTS else 1)
                             found = send(
@@ -109,15 +111,21 @@ def _alone(
                                 seconds=seconds,
                                 cores=client_cores,
                             )
-                        traffic.setdefault((server.name, clients, n_texts), []).append(found)
+                        key = (server.name, clients, n_texts)
+                        traffic.setdefault(key, []).append(found)
+                        # What is answered after the client has gone is worked for too: up to a request a client.
+                        worked = n_texts * (found.requests - found.refused + clients)
+                        cpu_ms.setdefault(key, []).append((server.cpu_s() - before_s) * 1e3 / worked)
         rates.append(engine.measure())
         about_engine = {
             "precision": engine.precision,
             "texts_per_s": [rate["texts_per_s"] for rate in rates],
             "single_ms": [rate["single_ms"] for rate in rates],
+            "cpu_ms": [rate["cpu_ms"] for rate in rates],
         }
     return [
-        _row(name, clients, n_texts, found) | {"part": "alone", "engine": about_engine}
+        _row(name, clients, n_texts, found)
+        | {"part": "alone", "engine": about_engine, "cpu_ms": cpu_ms[name, clients, n_texts]}
         for (name, clients, n_texts), found in traffic.items()
     ]
 

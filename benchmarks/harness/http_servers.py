@@ -22,6 +22,7 @@ from benchmarks.harness.wrk import Ask
 LOGS = ROOT / "benchmarks" / ".cache" / "logs"
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _READY_S = 180.0
+_IDLE_S = 60.0
 Cores = frozenset[int] | None
 
 
@@ -72,12 +73,30 @@ class HttpServer(ABC):
 
     @contextmanager
     def awake(self) -> Iterator[Ask]:
-        """Lets it run for a while."""
+        """Lets it run for a while, and until it has done what was asked of it."""
         self._signal(signal.SIGCONT)
         try:
             yield self.ask()
+            self._finish()
         finally:
             self._signal(signal.SIGSTOP)
+
+    def cpu_s(self) -> float:
+        """Seconds of CPU that the process that answers has used."""
+        return _cpu_s(self._process.pid)
+
+    def _finish(self) -> None:
+        """Waits until it is idle: requests whose client has gone would otherwise weigh on the next measurement."""
+        until_s = time.monotonic() + _IDLE_S
+        while time.monotonic() < until_s:
+            before = self._group_cpu_s()
+            time.sleep(0.5)
+            if self._group_cpu_s() - before < 0.05:
+                return
+
+    def _group_cpu_s(self) -> float:
+        own = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+        return sum(_cpu_s(pid, group=self._process.pid) for pid in own)
 
     def close(self) -> None:
         """Ends it with all its processes."""
@@ -176,6 +195,17 @@ PEERS: dict[str, type[HttpServer]] = {one.name: one for one in (Plain, LitServe,
 def _setfit(server: HttpServer, module: str) -> list[str]:
     python = str(python_for("http-setfit.txt"))
     return [python, "-m", f"benchmarks.peers.{module}", str(server.port), json.dumps(dict(server.about))]
+
+
+def _cpu_s(pid: int, group: int | None = None) -> float:
+    """Seconds of CPU of a process (0 where it has ended, or is not of the group)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    if group is not None and int(fields[2]) != group:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def free_port() -> int:

@@ -5,7 +5,9 @@ import logging
 import threading
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from anyio import to_thread
@@ -22,6 +24,7 @@ from fewfit.service.records import (
     Classification,
     ClassifiedText,
     LabelledText,
+    Speed,
     Truncate,
 )
 from fewfit.service.registry import Registry
@@ -34,6 +37,7 @@ logger = logging.getLogger(__name__)
 _USED_EVERY_S = 60.0
 # More confidences than this are computed and sorted in a thread, so that the event loop goes on.
 _INLINE_CONFIDENCES = 4096
+_NO_TIER = "This version has no fast tier, so the model itself has answered; make one with a distillation."
 _TRUNCATES: tuple[Truncate, ...] = ("START", "END", "NONE")
 
 
@@ -81,7 +85,7 @@ class Classifying:
             embeddings = loaded.embed(inputs, truncate)
         if self._is_use_due(version.model_id):
             self._note_use(version.model_id)
-        return self._answered(version, inputs, embeddings, decision)
+        return self._answered(version, inputs, partial(decision.probabilities, embeddings), decision)
 
     async def classify_async(
         self,
@@ -91,9 +95,15 @@ class Classifying:
         model: str,
         truncate: Truncate = "END",
         thresholds: float | Mapping[str, float] | None = None,
+        speed: Speed = "full",
     ) -> Classification:
-        """Like `classify`, for coroutines. Threads are used only for what is not in memory, or takes long."""
+        """Like `classify`, for coroutines. Threads are used only for what is not in memory, or takes long.
+
+        With speed="fast" the model's fast tier answers what it is sure of; a model without one answers in full.
+        """
         self._check(caller, inputs, truncate)
+        if speed == "fast" and thresholds is not None:
+            raise InputError("The fast tier keeps to the fitted thresholds: give thresholds or speed='fast', not both.")
         version = self._models.ready_at_once(caller.organization_id, model)
         if version is None:
             version = await to_thread.run_sync(self._models.ready_version, caller.organization_id, model)
@@ -102,12 +112,17 @@ class Classifying:
             if loaded is None:
                 loaded = await to_thread.run_sync(self._registry.get, version)
             decision = loaded.decision.with_thresholds(thresholds)
-            embeddings = await loaded.embed_async(inputs, truncate)
+            if speed == "fast" and loaded.has_fast_tier:
+                scores = partial(np.asarray, await loaded.fast_async(inputs, truncate))
+            else:
+                scores = partial(decision.probabilities, await loaded.embed_async(inputs, truncate))
         if self._is_use_due(version.model_id):
             await to_thread.run_sync(self._note_use, version.model_id)
         if len(inputs) * len(decision.labels) > _INLINE_CONFIDENCES:
-            return await to_thread.run_sync(self._answered, version, inputs, embeddings, decision)
-        return self._answered(version, inputs, embeddings, decision)
+            answered = await to_thread.run_sync(self._answered, version, inputs, scores, decision)
+        else:
+            answered = self._answered(version, inputs, scores, decision)
+        return replace(answered, warnings=(_NO_TIER,)) if speed == "fast" and not loaded.has_fast_tier else answered
 
     def classify_examples(
         self,
@@ -159,9 +174,9 @@ class Classifying:
         return Stopwatch(self._usage, version.organization_id, version.model_id, len(inputs))
 
     def _answered(
-        self, version: ReadyVersion, inputs: Sequence[str], embeddings: np.ndarray, decision: Decision
+        self, version: ReadyVersion, inputs: Sequence[str], scores: Callable[[], np.ndarray], decision: Decision
     ) -> Classification:
-        confidences = decision.probabilities(embeddings)
+        confidences = scores()
         if version.reviewed:
             self._sampler.offer(
                 version.organization_id, version.model_id, version.number, inputs, confidences, decision

@@ -1,6 +1,7 @@
 """Models in memory, answered by the engine: concurrent requests share batches, models of a base share a trunk."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -55,18 +56,33 @@ class _EngineModel:
     def decision(self) -> Decision:
         return self._served.decision
 
+    @property
+    def has_fast_tier(self) -> bool:
+        return self._served.fast is not None
+
     def embed(self, texts: Sequence[str], truncate: Truncate) -> np.ndarray:
-        try:
+        with _refusing():
             answers = self._engine.answer(self._served, texts, truncate=CUTS[truncate])
-        except QueueFullError as error:
-            raise BusyError(str(error), retry_after_s=_RETRY_AFTER_S) from error
         answers.raise_for_errors()
         return answers.embeddings
 
     async def embed_async(self, texts: Sequence[str], truncate: Truncate) -> np.ndarray:
-        try:
+        with _refusing():
             answers = await self._engine.answer_async(self._served, texts, truncate=CUTS[truncate])
-        except QueueFullError as error:
-            raise BusyError(str(error), retry_after_s=_RETRY_AFTER_S) from error
         answers.raise_for_errors()
         return answers.embeddings
+
+    async def fast_async(self, texts: Sequence[str], truncate: Truncate) -> np.ndarray:
+        with _refusing():
+            answers = await self._engine.answer_async(self._served, texts, truncate=CUTS[truncate], speed="fast")
+        answers.raise_for_errors()
+        return answers.confidences
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """A full queue is told with the time to wait."""
+    try:
+        yield
+    except QueueFullError as error:
+        raise BusyError(str(error), retry_after_s=_RETRY_AFTER_S) from error

@@ -36,6 +36,10 @@ FAIL_POINTS: Final = (
     "export.stored",
     "export.finishing",
     "export.finished",
+    "distil.queued",
+    "distil.started",
+    "distil.stored",
+    "distil.finished",
     "clean_up.removing",
     "clean_up.removed",
 )

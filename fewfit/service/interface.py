@@ -43,6 +43,7 @@ from fewfit.service.records import (
     ReviewText,
     RowPage,
     Scope,
+    Speed,
     StepMetrics,
     StoredFile,
     Tokens,
@@ -447,6 +448,23 @@ class UsageLike(Protocol):
         ...
 
 
+class DistillationsLike(Protocol):
+    """Copies of versions with a fast tier."""
+
+    def create(
+        self,
+        caller: Caller,
+        model_id: str,
+        texts: Sequence[str],
+        *,
+        max_disagreement: float = 0.01,
+        version: int | None = None,
+        promote: bool = False,
+    ) -> ModelVersion:
+        """Queues a copy with a fast tier (scope train), taught on unlabelled texts such as the model will be asked."""
+        ...
+
+
 class ExportsLike(Protocol):
     """Versions as ONNX files that a worker makes."""
 
@@ -507,6 +525,8 @@ class ServiceLike(Protocol):
     @property
     def downloads(self) -> DownloadsLike: ...
     @property
+    def distillations(self) -> DistillationsLike: ...
+    @property
     def exports(self) -> ExportsLike: ...
     @property
     def trying(self) -> TryingLike: ...
@@ -537,8 +557,12 @@ class ServiceLike(Protocol):
         model: str,
         truncate: Truncate = "END",
         thresholds: float | Mapping[str, float] | None = None,
+        speed: Speed = "full",
     ) -> Classification:
-        """Like `classify`, for coroutines: requests wait for the engine without a thread each."""
+        """Like `classify`, for coroutines: requests wait for the engine without a thread each.
+
+        With speed="fast" the model's fast tier answers what it is sure of; a model without one answers in full.
+        """
         ...
 
     def classify_examples(

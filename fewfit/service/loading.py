@@ -51,6 +51,15 @@ class LoadedModel(Protocol):
         """Like `embed`, for coroutines: it never holds up the event loop."""
         ...
 
+    @property
+    def has_fast_tier(self) -> bool:
+        """Whether `fast_async` may be asked."""
+        ...
+
+    async def fast_async(self, texts: Sequence[str], truncate: Truncate) -> np.ndarray:
+        """Confidences (n_texts, n_labels), of the fast tier where it is sure, else of the model."""
+        ...
+
 
 class ModelLoader(Protocol):
     """Reads models and embeds with untuned bases."""
@@ -152,6 +161,13 @@ class _TorchModel:
 
     async def embed_async(self, texts: Sequence[str], truncate: Truncate) -> np.ndarray:
         return await to_thread.run_sync(self.embed, texts, truncate)
+
+    @property
+    def has_fast_tier(self) -> bool:
+        return False
+
+    async def fast_async(self, texts: Sequence[str], truncate: Truncate) -> np.ndarray:
+        raise NotImplementedError("torch is the reference; it has no fast tier")
 
 
 def _load_encoder(base: str, threads: int) -> "Encoder":

@@ -14,11 +14,12 @@ Scope = Literal["read", "classify", "train", "admin"]
 DatasetType = Literal["single-label-classification-finetune-input", "multi-label-classification-finetune-input"]
 ValidationStatus = Literal["queued", "processing", "validated", "failed"]
 ModelStatus = Literal["queued", "finetuning", "deploying", "ready", "failed"]
-JobKind = Literal["validate", "train", "export", "clean_up"]
+JobKind = Literal["validate", "train", "export", "distil", "clean_up"]
 ExportPrecision = Literal["fp32", "mixed", "int8"]
 ExportStatus = Literal["queued", "running", "ready", "failed"]
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 Truncate = Literal["START", "END", "NONE"]
+Speed = Literal["full", "fast"]
 
 SCOPES: tuple[Scope, ...] = ("read", "classify", "train", "admin")
 DATASET_TYPES: dict[DatasetType, Kind] = {
@@ -264,7 +265,8 @@ class Hyperparameters:
 class ModelVersion:
     """One training of a model. `metrics` are those on held-out texts, `base_metrics` of the untuned base.
 
-    `made_from` is the version that this one is a copy of, with other thresholds; `note` is what a person wrote.
+    `made_from` is the version that this one is a copy of, with other thresholds or a fast tier; `note` is what a
+    person wrote.
     """
 
     model_id: str

@@ -19,6 +19,7 @@ from fewfit.service.comparing import Comparing
 from fewfit.service.correcting import Corrections
 from fewfit.service.database import Database
 from fewfit.service.datasets import Datasets
+from fewfit.service.distilling import Distillations
 from fewfit.service.downloading import Downloads
 from fewfit.service.editing import Editing
 from fewfit.service.engine_loading import EngineLoader
@@ -34,6 +35,7 @@ from fewfit.service.records import (
     Counts,
     Health,
     LabelledText,
+    Speed,
     Tokens,
     Truncate,
 )
@@ -95,6 +97,7 @@ class Service:
         self.thresholds = Thresholds(database, files, self.models)
         self.comparing = Comparing(database, files)
         self.downloads = Downloads(database, files)
+        self.distillations = Distillations(database, files, self.jobs)
         self.exports = Exports(database, files, self.jobs)
         self.trying = Trying(database, files, self.models, self._registry, loader, self.bases, settings)
         self._tokenizing = Tokenizing(self.models, self.bases)
@@ -149,10 +152,14 @@ class Service:
         model: str,
         truncate: Truncate = "END",
         thresholds: float | Mapping[str, float] | None = None,
+        speed: Speed = "full",
     ) -> Classification:
-        """Like `classify`, for coroutines: requests wait for the engine without a thread each."""
+        """Like `classify`, for coroutines: requests wait for the engine without a thread each.
+
+        With speed="fast" the model's fast tier answers what it is sure of; a model without one answers in full.
+        """
         return await self._classifying.classify_async(
-            caller, inputs, model=model, truncate=truncate, thresholds=thresholds
+            caller, inputs, model=model, truncate=truncate, thresholds=thresholds, speed=speed
         )
 
     def classify_examples(

@@ -80,7 +80,9 @@ class Thresholds:
             same = [name for name in files if name != MANIFEST_FILE]
             copy_references(session, version_owner(row, source.number), version_owner(row, new.number), same)
             claim(session, version_owner(row, new.number), MANIFEST_FILE, stored)
-            copy_references(session, answers_owner(row, source.number), answers_owner(row, new.number))
+            kept = [name for name in files_of(session, answers_owner(row, source.number)) if not name.endswith(".onnx")]
+            # An export has thresholds inside; those of the new version are others.
+            copy_references(session, answers_owner(row, source.number), answers_owner(row, new.number), kept)
             add_event(session, row.id, new.number, "ready", user_id=caller.owner_id)
             row.updated_at = utc_now()
             record = version_record(row, new)

@@ -29,7 +29,7 @@ from fewfit.service.quality import named_for_users, quality_report
 from fewfit.service.records import DATASET_TYPES, DatasetType, Hyperparameters, StoredFile
 from fewfit.service.references import claim, copy_references, files_of
 from fewfit.service.tables import ModelRow, StepMetricsRow, VersionRow, utc_now
-from fewfit.service.uploads import store_file
+from fewfit.service.uploads import store_file, store_folder
 from fewfit.settings import Settings
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class TrainingJob:
         Raises Cancelled where `cancel` is set, LostLeaseError where the job is no longer this worker's.
         """
         with lease.writing() as session:
-            row, version = _rows(session, lease)
+            row, version = rows_of(session, lease)
             _take_dataset(session, lease, row, version)
             if version.status != "finetuning":
                 version.status = "finetuning"
@@ -87,7 +87,7 @@ class TrainingJob:
         stored = self._store(classifier, row)
         fail_point("train.stored")
         with lease.writing() as session:
-            row, version = _rows(session, lease)
+            row, version = rows_of(session, lease)
             owner = version_owner(row, version.number)
             for name, file in stored.items():
                 claim(session, owner, name, file)
@@ -112,12 +112,7 @@ class TrainingJob:
 
     def give_up(self, session: Session, lease: Lease, reason: str) -> None:
         """Says on the version why it could not be trained."""
-        version = session.get(VersionRow, (lease.subject_id, lease.payload["version"]))
-        if version is None:
-            return
-        version.status, version.error = "failed", reason
-        version.updated_at = version.completed_at = utc_now()
-        add_event(session, version.model_id, version.number, "failed")
+        fail_version(session, lease, reason)
 
     def _effort(self, version: VersionRow) -> str:
         return str(version.hyperparameters.get("effort") or self._settings.effort)
@@ -168,10 +163,7 @@ class TrainingJob:
         try:
             classifier.save(folder / "model")
             fail_point("train.saved")
-            paths = sorted(path for path in (folder / "model").rglob("*") if path.is_file())
-            return {
-                str(path.relative_to(folder / "model")): self._store_file(path, row.organization_id) for path in paths
-            }
+            return store_folder(self._database, self._files, row.organization_id, folder / "model")
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -223,7 +215,7 @@ class ProgressRecorder:
         self._stage, self._written_s = event.stage, now_s
         try:
             with self._lease.writing() as session:
-                _, version = _rows(session, self._lease)
+                _, version = rows_of(session, self._lease)
                 version.progress = self._progress(event)
                 if metrics:
                     keep_step(session, version, event.step, metrics)
@@ -302,7 +294,18 @@ def _take_dataset(session: Session, lease: Lease, row: ModelRow, version: Versio
     copy_references(session, dataset_owner(trainable(dataset)), lease.owner, roles=("train", "eval"))
 
 
-def _rows(session: Session, lease: Lease) -> tuple[ModelRow, VersionRow]:
+def fail_version(session: Session, lease: Lease, reason: str) -> None:
+    """Says on the version that a job was to make why there is none."""
+    version = session.get(VersionRow, (lease.subject_id, lease.payload["version"]))
+    if version is None:
+        return
+    version.status, version.error = "failed", reason
+    version.updated_at = version.completed_at = utc_now()
+    add_event(session, version.model_id, version.number, "failed")
+
+
+def rows_of(session: Session, lease: Lease) -> tuple[ModelRow, VersionRow]:
+    """The model and the version that a job is about."""
     row = session.get(ModelRow, lease.subject_id)
     version = session.get(VersionRow, (lease.subject_id, lease.payload["version"]))
     assert row is not None, "deleting a model cancels its jobs"

@@ -75,3 +75,11 @@ def store_file(database: Database, files: FileStore, organization_id: str, path:
         while chunk := source.read(CHUNK_BYTES):
             upload.write(chunk)
     return upload.finish()
+
+
+def store_folder(database: Database, files: FileStore, organization_id: str, folder: Path) -> dict[str, StoredFile]:
+    """Puts every file of a folder into the store: uploads to be claimed, by path in the folder."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {
+        str(path.relative_to(folder)): store_file(database, files, organization_id, path, path.name) for path in paths
+    }

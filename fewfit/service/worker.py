@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 
 from fewfit.errors import Cancelled, FewfitError
 from fewfit.service.clean_up_job import CleanUpJob
+from fewfit.service.distil_job import DistilJob
 from fewfit.service.errors import LostLeaseError, WaitingError
 from fewfit.service.export_job import ExportJob
 from fewfit.service.jobs import Lease
@@ -34,8 +35,8 @@ from fewfit.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-LANES: Final[tuple[tuple[JobKind, ...], ...]] = (("validate", "clean_up"), ("export",), ("train",))
-ALL_KINDS: Final[tuple[JobKind, ...]] = ("validate", "train", "export", "clean_up")
+LANES: Final[tuple[tuple[JobKind, ...], ...]] = (("validate", "clean_up"), ("export",), ("train", "distil"))
+ALL_KINDS: Final[tuple[JobKind, ...]] = ("validate", "train", "distil", "export", "clean_up")
 SYSTEM: Final = "system"
 
 _HEARTBEAT_S = 3.0
@@ -67,6 +68,7 @@ class Worker:
             "validate": ValidationJob(database, files, service.bases, settings),
             "train": TrainingJob(database, files, settings),
             "export": ExportJob(database, files),
+            "distil": DistilJob(database, files),
             "clean_up": CleanUpJob(
                 database, files, service.datasets, cache_folder(settings), (service.review, service.usage)
             ),

@@ -61,7 +61,12 @@ async def classify(body: wire.ClassifyRequest, caller: CurrentCaller, context: C
             warnings.append("The examples are not used: the fine-tuned model has learnt from its own.")
         mode = "model"
         found = await context.service.classify_async(
-            caller, body.inputs, model=body.model, truncate=body.truncate or "END", thresholds=body.thresholds
+            caller,
+            body.inputs,
+            model=body.model,
+            truncate=body.truncate or "END",
+            thresholds=body.thresholds,
+            speed=body.speed or "full",
         )
     else:
         mode = "examples"
@@ -85,6 +90,8 @@ def _by_examples(body: wire.ClassifyRequest, caller: records.Caller, context: Co
     _check_base(base, [one.name for one in service.models.bases()])
     if body.thresholds is not None:
         raise RequestError("thresholds are for multi-label models; with examples every text gets one label.")
+    if body.speed == "fast":
+        raise RequestError("speed 'fast' is for fine-tuned models with a fast tier; leave it out with examples.")
     examples = _examples(body, context.settings)
     return service.classify_examples(caller, body.inputs, examples, base_name=base, truncate=body.truncate or "END")
 

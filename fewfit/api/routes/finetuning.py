@@ -155,6 +155,22 @@ def create_version(
     return wire.VersionAnswer(version=_version(version))
 
 
+@router.post("/{id}/distillations", response_model=wire.VersionAnswer, response_model_exclude_none=True)
+def create_distillation(
+    id: str, body: wire.CreateDistillation, caller: CurrentCaller, context: CurrentContext
+) -> wire.VersionAnswer:
+    """Queues a copy of a version with a fast tier; classify with `speed: fast` then uses it (fewfit's own)."""
+    version = context.service.distillations.create(
+        caller,
+        id,
+        body.texts,
+        max_disagreement=0.01 if body.max_disagreement is None else body.max_disagreement,
+        version=body.version,
+        promote=bool(body.promote),
+    )
+    return wire.VersionAnswer(version=_version(version))
+
+
 @router.post(
     "/{id}/versions/{number}/promote", response_model=wire.FinetunedModelAnswer, response_model_exclude_none=True
 )

@@ -36,6 +36,10 @@ class ClassifyRequest(Request):
         None,
         description="fewfit's own, multi-label models: confidence from which a label is given, for all or by label.",
     )
+    speed: Literal["full", "fast"] | None = Field(
+        None,
+        description="fewfit's own: with fast, the version's fast tier answers what it is sure of, where it has one.",
+    )
 
 
 class LabelConfidence(Wire):

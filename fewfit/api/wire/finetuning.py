@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from fewfit.api.wire.common import Request, Timestamp, Wire
+from fewfit.api.wire.common import Count, Request, Timestamp, Wire
 
 BaseType = Literal[
     "BASE_TYPE_UNSPECIFIED",
@@ -154,6 +154,20 @@ class CreateVersion(Request):
 
     dataset_id: str | None = None
     hyperparameters: Hyperparameters | None = None
+    promote: bool | None = None
+
+
+class CreateDistillation(Request):
+    """Unlabelled texts to teach a fast tier on. `promote` lets the copy answer as soon as it is ready."""
+
+    texts: list[str] = Field(
+        description="300 different ones at least, such as the model will be asked.",
+        json_schema_extra={"minItems": 300, "maxItems": 50000},
+    )
+    max_disagreement: float | None = Field(
+        None, description="The largest share of all answers that may change, held with 95 % confidence; 0.01."
+    )
+    version: Count = Field(None, description="The version that answers unless told otherwise.")
     promote: bool | None = None
 
 

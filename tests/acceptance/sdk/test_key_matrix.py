@@ -76,6 +76,7 @@ ENDPOINTS = [
     Endpoint("train", f"POST {MODELS}/{{model}}/exports", {}),
     Endpoint("read", f"GET {MODELS}/{{model}}/exports/{{precision}}"),
     Endpoint("read", f"GET {MODELS}/{{model}}/exports/{{precision}}/file"),
+    Endpoint("train", f"POST {MODELS}/{{model}}/distillations", {"texts": [f"text {number}" for number in range(300)]}),
     Endpoint("train", f"POST {MODELS}/{{model}}/versions", {}),
     Endpoint("train", f"POST {MODELS}/{{model}}/versions/{{number}}/promote"),
     Endpoint("train", f"POST {MODELS}/{{model}}/rollback"),

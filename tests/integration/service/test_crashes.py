@@ -10,10 +10,12 @@ from sqlalchemy import select, update
 from fewfit.service.failpoints import FAIL_POINTS, arm
 from fewfit.service.references import UPLOAD_LIFETIME, collect_garbage
 from fewfit.service.tables import FileReferenceRow, JobRow, utc_now
-from tests.unit.service.shop import SINGLE, Shop, jsonl, settings_for, single_rows
+from tests.unit.service.shop import SINGLE, Shop, jsonl, settings_for, single_rows, unlabelled
 
 KILLED = -9
-_UPLOADING = [name for name in FAIL_POINTS if name.startswith(("upload.", "dataset.", "model.", "export.queued"))]
+_UPLOADING = [
+    name for name in FAIL_POINTS if name.startswith(("upload.", "dataset.", "model.", "export.queued", "distil.queued"))
+]
 _WORKING = [name for name in FAIL_POINTS if name not in _UPLOADING]
 
 # Children begin as copies of a process that has everything imported already: torch takes seconds.
@@ -29,6 +31,8 @@ def _serve(folder: Path, base: Path, output: Path, fail_points: str, what: str, 
     shop = Shop(settings_for(folder, base))
     if what == "upload":
         output.write_text(shop.dataset(jsonl(single_rows()), kind=SINGLE, work=False).id)
+    elif what == "distil":
+        shop.service.distillations.create(shop.admin, argument, unlabelled(), max_disagreement=0.9)
     elif what == "export":
         shop.service.exports.create(shop.admin, argument)
     elif what == "train":
@@ -84,7 +88,9 @@ def crashing(tmp_path: Path, small_base: Path) -> Iterator[Crashing]:
     found.shop.close()
 
 
-@pytest.mark.parametrize("fail_point", [name for name in _UPLOADING if not name.startswith(("model.", "export."))])
+@pytest.mark.parametrize(
+    "fail_point", [name for name in _UPLOADING if not name.startswith(("model.", "export.", "distil."))]
+)
 def test_an_upload_is_accepted_whole_or_not_at_all(crashing: Crashing, fail_point: str) -> None:
     assert crashing.run("upload", kill_at=fail_point) == ""
     crashing.restart()
@@ -104,6 +110,15 @@ def test_a_model_is_queued_whole_or_not_at_all(crashing: Crashing) -> None:
     crashing.check_consistency()
 
 
+def test_a_fast_tier_is_queued_whole_or_not_at_all(crashing: Crashing) -> None:
+    model = crashing.shop.model()
+    crashing.run("distil", model.id, kill_at="distil.queued")
+    crashing.restart()
+    newest, first = crashing.shop.service.models.versions(crashing.shop.admin, model.id)
+    assert (newest.status, first.status) == ("ready", "ready"), newest.error
+    crashing.check_consistency()
+
+
 def test_an_export_is_queued_whole_or_not_at_all(crashing: Crashing) -> None:
     model = crashing.shop.model()
     crashing.run("export", model.id, kill_at="export.queued")
@@ -117,7 +132,7 @@ def test_an_export_is_queued_whole_or_not_at_all(crashing: Crashing) -> None:
 def test_a_worker_may_die_anywhere(crashing: Crashing, fail_point: str) -> None:
     shop = crashing.shop
     dataset = shop.dataset(
-        jsonl(single_rows()), kind=SINGLE, work=fail_point.split(".")[0] in ("train", "export", "clean_up")
+        jsonl(single_rows()), kind=SINGLE, work=fail_point.split(".")[0] in ("train", "export", "distil", "clean_up")
     )
     if dataset.status == "validated":
         model = shop.service.models.create(shop.admin, name="m", dataset_id=dataset.id)
@@ -127,6 +142,9 @@ def test_a_worker_may_die_anywhere(crashing: Crashing, fail_point: str) -> None:
     if fail_point.startswith("export"):
         shop.work()
         shop.service.exports.create(shop.admin, model.id)
+    if fail_point.startswith("distil"):
+        shop.work()
+        shop.service.distillations.create(shop.admin, model.id, unlabelled(), max_disagreement=0.9, promote=True)
     crashing.run("work", kill_at=fail_point + (":3" if fail_point == "train.step" else ""))
     crashing.restart()
     dataset = shop.service.datasets.get(shop.admin, dataset.id)
@@ -143,6 +161,10 @@ def test_a_worker_may_die_anywhere(crashing: Crashing, fail_point: str) -> None:
             "queued",
         ]
         assert len(shop.service.models.versions(shop.admin, model.id)) == 1
+        assert shop.service.classify(shop.admin, ["parcel"], model=model.id).texts[0].predictions
+    if fail_point.startswith("distil"):
+        newest, first = shop.service.models.versions(shop.admin, model.id)
+        assert (newest.status, newest.promoted, first.status) == ("ready", True, "ready"), newest.error
         assert shop.service.classify(shop.admin, ["parcel"], model=model.id).texts[0].predictions
     if fail_point.startswith("export"):
         opened = shop.service.exports.open(shop.admin, model.id, precision="fp32")

@@ -42,6 +42,12 @@ def multi_rows(count: int = 48) -> list[dict[str, Any]]:
     return rows
 
 
+def unlabelled(count: int = 330) -> list[str]:
+    """Different texts such as the models of this shop are asked."""
+    words = [word for group in _WORDS.values() for word in group]
+    return [f"{words[number % 12]} {words[(number // 12) % 12]} number {number}" for number in range(count)]
+
+
 def jsonl(rows: Iterable[Mapping[str, Any]]) -> bytes:
     """Rows as a JSONL file."""
     return b"".join(json.dumps(row).encode() + b"\n" for row in rows)

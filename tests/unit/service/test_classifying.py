@@ -68,6 +68,17 @@ def test_coroutines_get_the_same_answers_and_errors(trained: tuple[Shop, Model, 
             asyncio.run(shop.service.classify_async(caller, ["x"], model=model_id))
 
 
+def test_a_model_without_a_fast_tier_answers_in_full_and_says_so(trained: tuple[Shop, Model, Model]) -> None:
+    shop, model, multi = trained
+    found = asyncio.run(shop.service.classify_async(shop.admin, TEXTS, model=model.id, speed="fast"))
+    assert found.texts == shop.service.classify(shop.admin, TEXTS, model=model.id).texts
+    assert "no fast tier" in found.warnings[0]
+    with pytest.raises(InputError, match="not both"):
+        asyncio.run(
+            shop.service.classify_async(shop.admin, ["x"], model=multi.id, speed="fast", thresholds={"billing": 0.1})
+        )
+
+
 def test_what_memory_knows_of_a_model_ends_with_it(shop: Shop) -> None:
     model = shop.model()
     assert not shop.service.is_ready_at_once(shop.admin, model.id)
