@@ -18,10 +18,11 @@ def a_row(server: str, clients: int, texts: int, rate: float, **more: Any) -> di
         "p50_ms": [5.0],
         "p95_ms": [8.0],
         "p99_ms": [10.0],
+        "cpu_ms": [4.0],
         "refused": 0,
         "broken": 0,
         "part": "alone",
-        "engine": {"precision": "int8", "texts_per_s": [300.0], "single_ms": [3.5]},
+        "engine": {"precision": "int8", "texts_per_s": [300.0], "single_ms": [3.5], "cpu_ms": [3.0]},
         "base": "english-small",
         "median_tokens": 20.0,
         "server_cores": 1,
@@ -46,6 +47,7 @@ def test_the_tables_say_how_near_the_goals_are() -> None:
     text = "\n".join(report(ROWS))
     assert "reach 90 % of the engine's own rate" in text
     assert "adds 1.50 ms" in text
+    assert "75 % of what the server uses" in text
     assert "Beside setfit-fastapi: 4.0 to 9.0 times" in text
     assert any(line.startswith("| 8 × 1 ") and line.endswith(" 1.50 |") for line in text.splitlines())
 
