@@ -28,8 +28,8 @@ def report(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         "",
         (
             f"The engine alone, without HTTP, on the same core(s), in {engine['precision']}: "
-            f"{summary(engine['texts_per_s'])} texts/s of a full queue, {median(engine['cpu_ms']):.2f} ms of CPU a text, "
-            f"{_range(engine['single_ms'])} ms for one text."
+            f"{summary(engine['texts_per_s'])} texts/s of a full queue, {median(engine['cpu_ms']):.2f} ms of CPU "
+            f"a text, {_range(engine['single_ms'])} ms for one text."
         ),
         "",
         *table(
@@ -92,8 +92,8 @@ def _goals(alone: Sequence[Mapping[str, Any]], rate: float, single_ms: float) ->
         share = median(ours[64, 1]["texts_per_s"]) / rate
         by_cpu = median(alone[0]["engine"]["cpu_ms"]) / median(ours[64, 1]["cpu_ms"])
         lines.append(
-            f"- By CPU time, which other work on the machine hardly changes, {100 * by_cpu:.0f} % of what the server uses "
-            "for 64 connections with single texts is the engine's own work."
+            f"- By CPU time, which other work on the machine hardly changes, {100 * by_cpu:.0f} % of what the server "
+            "uses for 64 connections with single texts is the engine's own work."
         )
         lines.append(
             f"- 64 connections with single texts reach {100 * share:.0f} % of the engine's own rate (goal: 85)."
