@@ -1,7 +1,9 @@
 """`fewfit evaluate`: how good a model is on labelled texts."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,7 +23,11 @@ from fewfit.cli.options import (
 )
 from fewfit.cli.results import evaluation_tables
 from fewfit.data import keep_known_labels
+from fewfit.data.report import counted, listed
 from fewfit.errors import DataError
+
+if TYPE_CHECKING:
+    from fewfit.training import Evaluation
 
 
 @app.command()
@@ -69,3 +75,15 @@ def evaluate(
         return
     for table in evaluation_tables(f"On {evaluation.n_texts} texts of {dataset.source}", manifest.kind, evaluation):
         show(table)
+    if not quiet and (advice := _advice(evaluation, manifest.training.get("label_counts", {}))):
+        say(advice)
+
+
+def _advice(evaluation: "Evaluation", counts: Mapping[str, int]) -> str:
+    """Which labels more examples are worth most for; nothing where the model does not say what it was trained on."""
+    from fewfit.training.learning_curve import label_advice
+
+    known = [replace(label, support=counts[label.label]) for label in evaluation.per_label if label.label in counts]
+    worth = [label for label in label_advice(known) if label.advice]
+    names = (f"{label.label!r} (F1 {label.f1:.0%}, {counted(label.support, 'example')})" for label in worth)
+    return f"More examples are worth most for {listed(names, shown=3)}." if worth else ""

@@ -101,7 +101,7 @@ def cross_validation_title(evaluation: Mapping[str, Any]) -> str:
 
 def _confusion_table(confusion: Sequence[Sequence[int]], labels: Sequence[str]) -> Table:
     if len(labels) <= _MOST_COLUMNS:
-        table = _table("True label (row) and label given (column)", "", *map(escape, labels))
+        table = _table("Confusion", "true label, by label given", *map(escape, labels))
         for label, counts in zip(labels, confusion, strict=True):
             table.add_row(escape(label), *(str(count) if count else "·" for count in counts))
         return table

@@ -9,8 +9,24 @@ def test_figures_and_labels_are_shown(run: Run, model: Path, tickets: Path) -> N
     ran = run("evaluate", model, tickets)
 
     assert ran.exit_code == 0
-    for words in ("On 48 texts of tickets.csv", "macro F1", "frozen base", "By label", "parcel"):
+    for words in ("On 48 texts of tickets.csv", "macro F1", "95 % interval", "frozen base", "By label", "parcel"):
         assert words in ran.stdout
+    assert "true label, by label given" in ran.stdout
+
+
+def test_labels_that_more_examples_are_worth_most_for_are_named(run: Run, model: Path, tmp_path: Path) -> None:
+    rows = [
+        ("where is my parcel", "parcel"),
+        ("my card is refused", "card"),
+        ("my parcel please", "film"),
+        ("where is my parcel now", "film"),
+    ]
+    (tmp_path / "test.csv").write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in rows))
+
+    ran = run("evaluate", model, tmp_path / "test.csv")
+
+    assert "More examples are worth most for 'film' (F1 0%, 16 examples)" in ran.stderr
+    assert "Wrong, and most sure of it" in ran.stdout
 
 
 def test_json_is_for_programs(run: Run, tag_model: Path, tags: Path) -> None:
