@@ -63,7 +63,7 @@ def walk(page: Page, server: LiveServer) -> None:
     take(page, "rows")
     page.goto(f"{server.url}/")
     page.get_by_text("Six sets to try").click()
-    page.get_by_role("button", name="Try support messages").click()
+    page.get_by_role("button", name="Try it: Support messages").click()
     page.get_by_role("link", name="Next: settings").click()
     take(page, "settings")
     page.get_by_role("button", name="Train").click()

@@ -170,7 +170,7 @@ def test_a_sample_set_is_clicked_through(open_tab: OpenTab, sample: str) -> None
     tab.go("/")
     if tab.page.get_by_text("Six sets to try").count():
         tab.page.get_by_text("Six sets to try").click()
-    tab.page.get_by_role("button", name=f"Try {sample.lower()}").click()
+    tab.page.get_by_role("button", name=f"Try it: {sample}").click()
     settle(tab)
     tab.page.get_by_role("tab", name="Validation").click()
     expect(tab.page.get_by_text("There is no evaluation file")).to_have_count(0)
