@@ -66,6 +66,8 @@ def walk(page: Page, server: LiveServer) -> None:
     page.get_by_role("button", name="Try it: Support messages").click()
     page.get_by_role("link", name="Next: settings").click()
     take(page, "settings")
+    page.get_by_role("radio", name=re.compile("english-small")).check()
+    page.get_by_role("radio", name=re.compile("Quick")).check()
     page.get_by_role("button", name="Train").click()
     page.wait_for_selector(".plot .curve")
     take(page, "training")
