@@ -1,5 +1,7 @@
 """Home, the list of models, and who is signed in."""
 
+from contextlib import suppress
+
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
@@ -10,6 +12,7 @@ from fewfit.dashboard.pages import go_to, show
 from fewfit.dashboard.uploading import make_dataset, store_text
 from fewfit.dashboard.visitors import CurrentVisitor
 from fewfit.samples import about_sample, sample_file, sample_names
+from fewfit.service.errors import NotFoundError
 from fewfit.service.records import Caller, Model
 
 router = APIRouter()
@@ -84,5 +87,8 @@ def account(request: Request, visitor: CurrentVisitor) -> Response:
 
 def _names(context: Context, caller: Caller, models: list[Model]) -> dict[str, str]:
     """The names of the datasets that models were trained on; a deleted one has none."""
-    del models
-    return {dataset.id: dataset.name for dataset in context.service.datasets.list(caller)}
+    names = {}
+    for dataset_id in {model.dataset_id for model in models}:
+        with suppress(NotFoundError):
+            names[dataset_id] = context.service.datasets.get(caller, dataset_id).name
+    return names
