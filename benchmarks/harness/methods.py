@@ -22,6 +22,7 @@ _OURS = (
     "encoders/split.py",
     "decision/*.py",
     "classifier/classifier.py",
+    "classifier/answering.py",
     "classifier/inputs.py",
 )
 
