@@ -28,7 +28,7 @@ from fewfit.training import Targets, TrainingSettings, fit_head, train  # noqa: 
 from fewfit.training.rejecting import references  # noqa: E402
 
 RESULTS = _ROOT / "benchmarks" / "results" / "rejection.jsonl"
-# The score was chosen on the first; the second were not looked at before.
+# Choose a score by the first, report it on the second.
 TUNING = "trec,tweet_emotion,sib_topics:en"
 REPORTING = "ag_news,xsid_intents:en,german_news"
 RATE = 0.05
