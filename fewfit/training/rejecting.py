@@ -12,8 +12,8 @@ from fewfit.training.targets import Targets
 def references(embeddings: np.ndarray, targets: Targets) -> np.ndarray:
     """What stands for the training texts: the mean of each label's embeddings, of unit length, float32.
 
-    Means keep no single text, whatever `keep_examples` says, and there are only as many as labels. On one sample each of
-    five tasks no other score of benchmarks/rejection.py was clearly better: a direction, not a result.
+    Means keep no single text, whatever `keep_examples` says, and there are only as many as labels. On one sample
+    each of five tasks no other score of benchmarks/rejection.py was clearly better: a direction, not a result.
     """
     means = [embeddings[column].mean(axis=0) for column in targets.matrix.T if column.any()]
     stacked = np.stack(means).astype(np.float32)
