@@ -77,6 +77,8 @@ class Suspicion:
         for number, example in enumerate(dataset.examples):
             self._truth[number, [column[label] for label in example.labels]] = True
         self._single = dataset.kind == "single"
+        # A label that is on every text, or on none, is no subject of doubt, and cleanlab refuses it.
+        self._varying = self._truth.any(axis=0) & ~self._truth.all(axis=0)
         self._neighbours: Neighbours | None = None
         self._probabilities = answers.probabilities
         if embeddings is not None and len(dataset) > 1:
@@ -97,7 +99,7 @@ class Suspicion:
         score is enough (where models are equally sure of nearly everything, half of the wrong labels are below their
         mean sureness too), and a high one speaks against it.
         """
-        if self._truth.any(axis=0).sum() < 2:
+        if not self._varying.any() or (self._single and self._varying.sum() < 2):
             return []
         issues = (self._issues() | (self.scores < CLEAR_SCORE)) & (self.scores < LARGEST_SCORE)
         found = [position for position in self.ranked().tolist() if issues[position]]
@@ -105,6 +107,8 @@ class Suspicion:
 
     def _scores(self) -> np.ndarray:
         cleanlab = _cleanlab()
+        if not self._varying.any():
+            return np.ones(len(self._truth))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # cleanlab warns of labels that no text has
             if self._single:
@@ -112,8 +116,9 @@ class Suspicion:
                     self._truth.argmax(axis=1), self._probabilities, method="normalized_margin"
                 )
             else:
+                truth, probabilities = self._varied()
                 scores = cleanlab.multilabel_classification.get_label_quality_scores(
-                    _columns(self._truth), self._probabilities, method="self_confidence"
+                    _columns(truth), probabilities, method="self_confidence"
                 )
         return np.asarray(scores, dtype=float)
 
@@ -130,10 +135,18 @@ class Suspicion:
                     n_jobs=1,
                 )
             else:
+                truth, probabilities = self._varied()
                 found = cleanlab.multilabel_classification.filter.find_label_issues(
-                    _columns(self._truth), self._probabilities, n_jobs=1
+                    _columns(truth), probabilities, n_jobs=1
                 )
         return np.asarray(found, dtype=bool)
+
+    def _varied(self) -> tuple[np.ndarray, np.ndarray]:
+        """Labels and probabilities of the labels that are on some texts only; a single one with its absence beside."""
+        truth, probabilities = self._truth[:, self._varying], self._probabilities[:, self._varying]
+        if truth.shape[1] > 1:
+            return truth, probabilities
+        return np.hstack([truth, ~truth]), np.hstack([probabilities, 1 - probabilities])
 
     def _suspect(self, position: int) -> Suspect | None:
         example, answers = self._dataset.examples[position], self._answers

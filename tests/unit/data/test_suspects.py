@@ -82,3 +82,17 @@ def test_missing_and_superfluous_labels_of_multilabel_texts_are_found() -> None:
     assert by_row[11].suggested == ("billing",)
     assert by_row[21].labels == ()
     assert by_row[21].suggested == ("delivery", "account")
+
+
+@pytest.mark.parametrize("everywhere", [[True, False], [True, True], [False, False]])
+def test_labels_that_are_on_every_text_or_on_none_are_no_trouble(everywhere: list[bool]) -> None:
+    rng = np.random.default_rng(2)
+    truth = np.concatenate([np.tile(everywhere, (30, 1)), rng.random((30, 1)) < 0.5], axis=1)
+    for matrix in (truth, truth[:, :2]):
+        names = LABELS[: matrix.shape[1]]
+        examples = tuple(
+            Example(f"text {row}", tuple(names[c] for c in np.flatnonzero(matrix[row])), row + 1) for row in range(30)
+        )
+        probabilities = np.clip(0.9 * matrix + 0.05, 0.01, 0.99)
+        answers = HeldOutAnswers(names, probabilities, matrix)
+        assert Suspicion(Dataset(examples, "multi"), answers, rng.normal(size=(30, 8))).suspects() == []
