@@ -16,4 +16,6 @@ more.addEventListener("click", () => {
   cards.append(card);
   card.querySelector("input").focus();
 });
-document.getElementById("answers")?.focus();
+const answers = document.getElementById("answers");
+answers?.focus({ preventScroll: true });
+answers?.scrollIntoView({ block: "center" });

@@ -69,7 +69,7 @@ def walk(page: Page, server: LiveServer) -> None:
     page.get_by_role("radio", name=re.compile("english-small")).check()
     page.get_by_role("radio", name=re.compile("Quick")).check()
     page.get_by_role("button", name="Train").click()
-    page.wait_for_selector(".plot .curve")
+    page.wait_for_selector(".plot tbody tr:nth-child(9)", state="attached")
     take(page, "training")
     page.wait_for_selector("#open")
     page.goto(f"{server.url}/playground")
