@@ -48,7 +48,8 @@ def test_fewfit_is_asked_through_its_public_interface(toy_base: Path, kind: str)
     assert reply.columns == ["access", "money"]
     probabilities = np.array(reply.predictions["en"].probabilities)
     assert probabilities.shape == (2, 2)
-    classifier = Classifier(toy_base, settings=replace(TrainingSettings.for_effort("quick"), steps=2, tail_layers=1))
+    settings_alone = replace(TrainingSettings.for_effort("quick"), steps=2, tail_layers=1)
+    classifier = Classifier(toy_base, settings=settings_alone, device="cpu")  # what the peer runs on
     targets = [["money"], ["money"], ["access"], ["access"]]
     classifier.fit(TEXTS, targets if kind == "multi" else [target[0] for target in targets])
     given_alone = classifier.predict(["the invoice", "the password"])
