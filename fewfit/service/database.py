@@ -21,6 +21,8 @@ from fewfit.service.errors import StoreError
 logger = logging.getLogger(__name__)
 
 _BUSY_TIMEOUT_S = 30.0
+# When SQLite waits for the disk: an accepted upload survives a power cut, not only a crash of the process.
+SYNCHRONOUS = "FULL"
 # Any fixed number: two servers that start on one PostgreSQL migrate one after the other.
 _MIGRATION_LOCK = 7_446_350
 
@@ -131,8 +133,7 @@ def _prepare_sqlite(engine: Engine) -> None:
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {int(_BUSY_TIMEOUT_S * 1000)}")
         cursor.execute("PRAGMA journal_mode = WAL")
-        # An accepted upload survives a power cut, not only a crash of the process.
-        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute(f"PRAGMA synchronous = {SYNCHRONOUS}")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.close()
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from fewfit.service.database import Database
 from fewfit.service.errors import StoreError
 from fewfit.service.tables import Base, ServerState
+from tests.unit.conftest import PRODUCT_SYNCHRONOUS
 from tests.unit.service.conftest import OpenShop
 from tests.unit.service.shop import Shop
 
@@ -69,7 +70,8 @@ def test_an_error_rolls_back(shop: Shop) -> None:
     assert _state_count(shop) == before
 
 
-def test_sqlite_keeps_accepted_data_through_a_power_cut(tmp_path: Path) -> None:
+def test_sqlite_keeps_accepted_data_through_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fewfit.service.database.SYNCHRONOUS", PRODUCT_SYNCHRONOUS)
     database = Database("", tmp_path)
     with database.reading() as session:
         assert session.scalar(text("PRAGMA journal_mode")) == "wal"

@@ -11,6 +11,8 @@ from fewfit.service.records import Model
 from fewfit.training import distilling
 from tests.unit.service.shop import Shop, a_caller, settings_for, unlabelled
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory, small_base: Path) -> Iterator[Shop]:

@@ -9,6 +9,8 @@ from fewfit.service.errors import ForbiddenError, NotFoundError, NotReadyError
 from fewfit.service.records import Hyperparameters, Model
 from tests.unit.service.shop import Shop, a_caller, settings_for
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory, small_base: Path) -> tuple[Shop, Model]:
