@@ -29,17 +29,22 @@ def handle_errors(app: FastAPI) -> None:
 def error_page(request: Request, status: int, message: str) -> Response:
     """An error as a page, or in the one JSON shape that all have."""
     request_id = str(request.scope.get("fewfit.request_id", ""))
-    if wants_json(request):
+    if _is_program(request):
         return JSONResponse({"message": message, "id": request_id}, status)
     title = HTTPStatus(status).phrase if status in set(HTTPStatus) else "Error"
     view = {"title": title, "status": status, "message": message, "request_id": request_id}
     return show(request, "error.html", view, status=status)
 
 
+def _is_program(request: Request) -> bool:
+    """Whether an error is read by a program. Browsers say that they take HTML; an SDK with a wrong path does not."""
+    return wants_json(request) or "text/html" not in request.headers.get("accept", "")
+
+
 async def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, FewfitError)
     status = status_of(error)
-    if isinstance(error, UnauthorizedError) and not wants_json(request):
+    if isinstance(error, UnauthorizedError) and not _is_program(request):
         here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         following = f"?next={quote(here, safe='')}" if request.method == "GET" and here != "/" else ""
         return RedirectResponse(f"/sign-in{following}", 303, headers={"Cache-Control": "no-store"})

@@ -15,6 +15,7 @@ from tests.unit.service.shop import Shop
 __all__ = ["OpenShop", "open_shop", "shop", "small_base", "store_settings"]
 
 JSON = {"Accept": "application/json"}
+HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}  # as browsers do
 _VOID = frozenset(
     ("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr", "!doctype")
 )
@@ -104,7 +105,7 @@ def browse(shop: Shop) -> TestClient:
     """The whole application of a shop, API and dashboard, behind a client."""
     settings = shop.service.settings
     app = create_app(shop.service, settings, create_dashboard(shop.service, settings))
-    return TestClient(app, base_url="http://testserver", raise_server_exceptions=False)
+    return TestClient(app, base_url="http://testserver", headers=HTML, raise_server_exceptions=False)
 
 
 @pytest.fixture

@@ -141,3 +141,10 @@ def test_posts_count_as_requests_of_the_key(open_shop: OpenShop) -> None:
         visit.get("/account")
     codes = [visit.client.post("/sign-out", data={"csrf": "x"}).status_code for _ in range(4)]
     assert codes == [403, 403, 429, 429]
+
+
+@pytest.mark.parametrize(("path", "status"), [("/nothing", 404), ("/models", 401)])
+def test_a_program_that_asks_for_a_page_gets_its_error_as_json(client: TestClient, path: str, status: int) -> None:
+    answer = client.get(path, headers={"Accept": "*/*"}, follow_redirects=False)
+    assert answer.status_code == status
+    assert set(answer.json()) == {"message", "id"}
