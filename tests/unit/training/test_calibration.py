@@ -36,8 +36,15 @@ def test_the_prior_is_surer_of_fewer_labels_at_most_twice() -> None:
         calibration = prior_calibration(targets)
         assert calibration.scale.shape == (n_labels,)
         scales.append(float(calibration.scale[0]))
-    assert scales == [pytest.approx(0.5 * 2**0.5), 1.0, 2.0, 2.0]
+    assert scales == pytest.approx([0.4 * 2**0.5, 0.8, 1.6, 2.0])
     assert prior_calibration(Targets.from_labels([["a"], ["b"]])).scale.tolist() == [1.0, 1.0]
+
+
+def test_texts_that_were_told_apart_no_better_than_by_chance_take_the_sureness_away() -> None:
+    rng = np.random.default_rng(0)
+    targets = Targets.from_labels(list("abcd") * 10)
+    unrelated = fit_calibration(rng.normal(size=(40, 4)) * 2, targets).scale[0]
+    assert unrelated < 0.6 * prior_calibration(targets).scale[0]
 
 
 def test_without_logits_worth_the_name_the_prior_stands() -> None:
