@@ -6,6 +6,7 @@ Run as `python benchmarks/load.py`; see benchmarks/README.md.
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -40,6 +41,7 @@ _LONGER = 4
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; the exit code is 0, 1 where something could not be measured, 2 for wrong usage."""
     options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an end from outside ends the servers, too
     try:
         return _run(options)
     except BenchmarkError as error:

@@ -82,21 +82,18 @@ class HttpServer(ABC):
             self._signal(signal.SIGSTOP)
 
     def cpu_s(self) -> float:
-        """Seconds of CPU that the process that answers has used."""
-        return _cpu_s(self._process.pid)
+        """Seconds of CPU that its processes have used: some answer from other ones than the first."""
+        own = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+        return sum(_cpu_s(pid, self._process.pid) for pid in own)
 
     def _finish(self) -> None:
         """Waits until it is idle: requests whose client has gone would otherwise weigh on the next measurement."""
         until_s = time.monotonic() + _IDLE_S
         while time.monotonic() < until_s:
-            before = self._group_cpu_s()
+            before = self.cpu_s()
             time.sleep(0.5)
-            if self._group_cpu_s() - before < 0.05:
+            if self.cpu_s() - before < 0.05:
                 return
-
-    def _group_cpu_s(self) -> float:
-        own = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
-        return sum(_cpu_s(pid, group=self._process.pid) for pid in own)
 
     def close(self) -> None:
         """Ends it with all its processes."""
@@ -197,13 +194,13 @@ def _setfit(server: HttpServer, module: str) -> list[str]:
     return [python, "-m", f"benchmarks.peers.{module}", str(server.port), json.dumps(dict(server.about))]
 
 
-def _cpu_s(pid: int, group: int | None = None) -> float:
-    """Seconds of CPU of a process (0 where it has ended, or is not of the group)."""
+def _cpu_s(pid: int, group: int) -> float:
+    """Seconds of CPU of a process, 0 where it has ended or is not of the group."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except OSError:
         return 0.0
-    if group is not None and int(fields[2]) != group:
+    if int(fields[2]) != group:
         return 0.0
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
