@@ -7,6 +7,7 @@ from fewfit.data import Finding, Report
 from fewfit.data.keys import label_key
 from fewfit.data.report import counted, quoted
 from fewfit.service.edits import UNREADABLE, Edit
+from fewfit.service.holdout import least_held_out
 from fewfit.service.records import DatasetOverview, Requirement
 from fewfit.service.validation import part_of
 from fewfit.settings import Settings
@@ -95,11 +96,10 @@ def requirements(overview: DatasetOverview, report: Report, settings: Settings) 
         everywhere = [label for label, count in train.labels.items() if count == train.n_rows]
         found.append(Requirement("No label on every row", not everywhere, ", ".join(map(quoted, everywhere[:3]))))
     if evaluation is None:
-        found.append(
-            Requirement(
-                "An evaluation file", False, f"without one, {settings.eval_fraction:.0%} are held out", needed=False
-            )
-        )
+        instead = "each row is held out in turn"
+        if train.n_rows >= least_held_out(settings):
+            instead = f"{settings.eval_fraction:.0%} are held out"
+        found.append(Requirement("An evaluation file", False, f"without one, {instead}", needed=False))
         return tuple(found)
     examples = counted(evaluation.n_rows, "example")
     fewest = min(FEWEST_EVAL_EXAMPLES, settings.min_eval_examples)
