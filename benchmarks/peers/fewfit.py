@@ -35,7 +35,7 @@ def fewfit(job: Job) -> Reply:
             probabilities = np.asarray(classifier.predict_proba(texts))
         predictions[language] = Prediction(given, probabilities.tolist(), predict_s)
     manifest = classifier.manifest_
-    notes = {"tuned": manifest.tuned, "steps": manifest.training.get("steps"), "metrics": manifest.metrics}
+    notes = {"tuned": manifest.tuned, "steps": manifest.training.get("steps")}
     return Reply(columns, predictions, clock.wall_s, clock.cpu_s, notes)
 
 
