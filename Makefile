@@ -8,6 +8,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.fewfit-installed
 DATA ?=
+# Two test processes with a thread for each core wait for each other: the unit tests took four times as long.
+ONE_THREAD := OMP_NUM_THREADS=1
 
 .PHONY: help install bases weights sdks browser screenshots demo test unit check format bench clean
 
@@ -42,12 +44,12 @@ screenshots: browser bases ## make the screenshots in the docs anew
 	@$(BIN)/python -m tests.acceptance.browser.screenshots
 
 test: check unit weights sdks browser ## every check and every test
-	@$(BIN)/python -m pytest tests/unit -n 2 -m slow
+	@$(ONE_THREAD) $(BIN)/python -m pytest tests/unit -n 2 -m slow
 	@$(BIN)/python -m pytest tests/integration tests/acceptance tests/perf
 	@FEWFIT_TEST_DATABASE=postgresql $(BIN)/python -m pytest tests/acceptance/sdk --ignore tests/acceptance/sdk/test_any_request.py
 
 unit: $(STAMP) ## the unit tests alone (offline, about a minute)
-	@$(BIN)/python -m pytest tests/unit -n 2 --dist loadscope -m "not slow"
+	@$(ONE_THREAD) $(BIN)/python -m pytest tests/unit -n 2 --dist loadscope -m "not slow"
 
 check: $(STAMP) ## lint, format, types, layers
 	@$(BIN)/ruff check .
