@@ -26,6 +26,7 @@ from benchmarks.harness.fewfit_server import FewfitServer  # noqa: E402
 from benchmarks.harness.http_servers import PEERS, HttpServer  # noqa: E402
 from benchmarks.harness.load_report import chart, report  # noqa: E402
 from benchmarks.harness.machine import load_average, revision, this_machine  # noqa: E402
+from benchmarks.harness.tasks import EvaluationData  # noqa: E402
 from benchmarks.harness.wrk import Traffic, send  # noqa: E402
 from fewfit.encoders.config import read_config  # noqa: E402
 from fewfit.encoders.tokenizing import Tokenizer  # noqa: E402
@@ -34,6 +35,7 @@ from fewfit.samples import load_sample  # noqa: E402
 
 RESULTS = _ROOT / "benchmarks" / "results" / "load.jsonl"
 _DATA = _ROOT / "benchmarks" / ".cache" / "load"
+_FAST_DATA = _ROOT / "benchmarks" / ".cache" / "load-fast"
 _MANY_TEXTS = 1000  # on their way at once: such a cell is measured for longer
 _LONGER = 4
 
@@ -62,6 +64,8 @@ def _run(options: argparse.Namespace) -> int:
     rows = _alone(options, ours, about, server_cores, client_cores, failed)
     if options.beside:
         rows += _beside(options, ours, about)
+    if options.data:
+        rows += _fast(options, about)
     circumstances = _circumstances(options, about)
     rows = [row | circumstances for row in rows]
     options.out.parent.mkdir(parents=True, exist_ok=True)
@@ -134,7 +138,7 @@ def _alone(
 
 def _beside(options: argparse.Namespace, ours: FewfitServer, about: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Our server on all cores, with a training job on the same cores in between."""
-    cells = [tuple(map(int, cell.split("x"))) for cell in options.beside.split(",")]
+    cells = _pairs(options.beside)
     threads = {"threads": len(os.sched_getaffinity(0))}
     server = FewfitServer({**about, **threads}, None, data=_DATA, key=ours.key, model=ours.model)
     texts, labels = _many(about)
@@ -158,6 +162,41 @@ def _beside(options: argparse.Namespace, ours: FewfitServer, about: Mapping[str,
         server.close()
     return [
         _row("fewfit", clients, n_texts, traffic) | {"part": part}
+        for (part, clients, n_texts), traffic in found.items()
+    ]
+
+
+def _fast(options: argparse.Namespace, about: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Our server on all cores with a model that has a fast tier, asked with and without it in turn."""
+    data = EvaluationData(options.data)
+    (trial,) = data.trials([options.fast_task])
+    sample = data.sample(trial, "64", 0)
+    known = {row.text for row in sample}
+    unlabelled = [row.text for row in data.sample(trial, "all", 0) if row.text not in known][:2000]
+    tests = [row.text for row in data.tests(trial)[trial.test[0]]]
+    trained = {"texts": [row.text for row in sample], "targets": [row.labels[0] for row in sample]}
+    threads = {"threads": len(os.sched_getaffinity(0))}
+    server = FewfitServer.trained({**about, **threads, **trained}, _FAST_DATA)
+    found: dict[tuple[str, int, int], list[Traffic]] = {}
+    try:
+        with server.awake():
+            server.distil(unlabelled)
+            for _ in range(options.repetitions):
+                for clients, n_texts in _pairs(options.fast):
+                    for part, speed in (("in full", None), ("fast tier", "fast")):
+                        traffic = send(
+                            server.ask(speed),
+                            tests,
+                            clients=clients,
+                            n_texts=n_texts,
+                            seconds=2 * options.seconds,
+                            cores=None,
+                        )
+                        found.setdefault((part, clients, n_texts), []).append(traffic)
+    finally:
+        server.close()
+    return [
+        _row("fewfit", clients, n_texts, traffic) | {"part": part, "task": options.fast_task}
         for (part, clients, n_texts), traffic in found.items()
     ]
 
@@ -222,6 +261,12 @@ class EngineAlone:
         return found
 
 
+def _pairs(given: str) -> list[tuple[int, int]]:
+    """Clients and texts a request from `8x1,64x96`."""
+    pairs = [cell.split("x") for cell in given.split(",")]
+    return [(int(clients), int(n_texts)) for clients, n_texts in pairs]
+
+
 def _cells(options: argparse.Namespace) -> Iterator[tuple[int, int]]:
     for clients in map(int, options.clients.split(",")):
         for n_texts in map(int, options.texts.split(",")):
@@ -283,6 +328,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--clients", default="1,8,64", help="connections; default: %(default)s")
     add("--texts", default="1,8,96", help="texts a request; default: %(default)s")
     add("--beside", default="1x1,8x1,64x1", help="CLIENTSxTEXTS beside training, or nothing; default: %(default)s")
+    add("--data", type=Path, metavar="FOLDER", help="folder of evaluation tasks, for the fast tier; without it, none")
+    add("--fast-task", default="sms_spam", help="task of the model with a fast tier; default: %(default)s")
+    add("--fast", default="8x1,8x96", help="CLIENTSxTEXTS with the fast tier; default: %(default)s")
     add("--server-cores", type=int, default=1, help="cores of each server, the others are the client's; default: 1")
     add("--seconds", type=int, default=3, help="of each measurement; default: %(default)s")
     add("--repetitions", type=int, default=2)

@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
@@ -40,6 +40,7 @@ from fewfit.training import TrainingSettings  # noqa: E402
 
 RESULTS = _ROOT / "benchmarks" / "results" / "speed.jsonl"
 _INT8 = ("fewfit-int8", "fewfit-mixed", "st-onnx-int8")
+_REFERENCE = "fewfit-fp32"
 _CALLS = {1: 64, 8: 12, 96: 3, 1000: 1}  # calls of a repetition, by batch size
 
 
@@ -136,6 +137,7 @@ def _measure(
                         "p99_ms": float(np.percentile(calls, 99) * 1e3),
                         "gops": gops,
                         "accuracy": float(np.mean([a == b for a, b in zip(said[peer.variant], truth, strict=True)])),
+                        "same_as_fp32": _agreement(said, peer.variant),
                         "ready_s": peer.ready_s,
                         "memory_mb": peer.memory_mb,
                         **_circumstances(options),
@@ -144,6 +146,13 @@ def _measure(
     # Whatever else the machine does only lowers what is measured: the best of all rounds is the limit.
     peak = Peak(max(peak.fp32 for peak in peaks), max(peak.int8 for peak in peaks))
     return [row | {"peak": asdict(peak)} for row in rows]
+
+
+def _agreement(said: Mapping[str, Sequence[str]], variant: str) -> float | None:
+    """How often a variant of ours gives the label that it gives in float32."""
+    if not variant.startswith("fewfit") or _REFERENCE not in said:
+        return None
+    return float(np.mean([a == b for a, b in zip(said[variant], said[_REFERENCE], strict=True)]))
 
 
 def _interleaved(
@@ -195,6 +204,7 @@ def report(rows: Sequence[dict[str, Any]]) -> list[str]:
         "p99 ms",
         "of peak",
         "accuracy",
+        "as in fp32",
         "MB",
         "ready s",
     ]
@@ -218,6 +228,7 @@ def report(rows: Sequence[dict[str, Any]]) -> list[str]:
                 f"{row['p99_ms']:.1f}",
                 f"{100 * row['gops'] / (peak.int8 if row['variant'] in _INT8 else peak.fp32):.0f} %",
                 f"{100 * row['accuracy']:.1f}",
+                "–" if row["same_as_fp32"] is None else f"{100 * row['same_as_fp32']:.1f}",
                 f"{row['memory_mb']:,.0f}",
                 f"{row['ready_s']:.1f}",
             ]

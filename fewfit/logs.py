@@ -6,6 +6,7 @@ import traceback
 from datetime import UTC, datetime
 
 _FIELDS = ("request_id", "method", "route", "status", "ms", "key", "client", "job", "model", "dataset")
+_ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
 
 
 class JsonFormatter(logging.Formatter):
@@ -30,7 +31,7 @@ class JsonFormatter(logging.Formatter):
             line["stack"] = [
                 f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(record.exc_info[2])
             ]
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return _ENCODER.encode(line)
 
 
 def log_as_json(level: str = "info") -> None:

@@ -67,7 +67,11 @@ class Answering:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
-        self._process.wait(timeout=20)
+        try:
+            self._process.wait(timeout=20)
+        except subprocess.TimeoutExpired:  # infinity's own threads go on
+            self._process.kill()
+            self._process.wait()
         self._process.stdout.close()
 
     def _ask(self, content: dict[str, Any]) -> dict[str, Any]:

@@ -62,7 +62,8 @@ def report(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         *_goals(alone, rate, single_ms),
         "",
     ]
-    return lines + _beside([row for row in rows if row["part"] != "alone"])
+    lines += _beside([row for row in rows if row["part"] in ("without training", "beside training")])
+    return lines + _fast([row for row in rows if row["part"] in ("in full", "fast tier")])
 
 
 def chart(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -142,6 +143,34 @@ def _beside(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         ),
         "",
         *table(["clients × texts", "texts/s", "beside", "p50 ms", "beside", "p99 ms", "beside", "p99 ratio"], shown),
+    ]
+
+
+def _fast(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Our server with and without the fast tier."""
+    if not rows:
+        return []
+    return [
+        "",
+        (
+            f"fewfit on all cores, wrk beside it, a model of `{rows[0]['task']}` at 64 examples a label with a "
+            "fast tier (1 % of answers may change; goal: 2,000 texts/s):"
+        ),
+        "",
+        *table(
+            ["clients × texts", "speed", "texts/s", "p50 ms", "p99 ms"],
+            [
+                [
+                    f"{row['clients']} × {row['texts']}",
+                    row["part"],
+                    summary(row["texts_per_s"]),
+                    _range(row["p50_ms"]),
+                    _range(row["p99_ms"]),
+                ]
+                for row in sorted(rows, key=lambda row: (row["clients"], row["texts"], row["part"]))
+            ],
+            n_text_columns=2,
+        ),
     ]
 
 

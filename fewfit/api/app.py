@@ -52,6 +52,7 @@ def create_api(service: ServiceLike, settings: Settings, metrics: Metrics | None
     api.include_router(datasets.files)
     api.include_router(operations.router)
     api.include_router(reference.router)
+    api.router.routes.insert(0, classify.at_once)
     _describe_errors(api)
     return api
 

@@ -2,7 +2,6 @@
 
 import logging
 import time
-from uuid import uuid4
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -11,6 +10,7 @@ from fewfit.api.bodies import drain, limited
 from fewfit.api.errors import fewfit_error_response
 from fewfit.api.metrics import Metrics
 from fewfit.service.errors import BusyError
+from fewfit.web.ids import new_id
 
 logger = logging.getLogger("fewfit.api.access")
 
@@ -49,7 +49,7 @@ class Gateway:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = scope["fewfit.request_id"] = str(uuid4())
+        request_id = scope["fewfit.request_id"] = new_id()
         _drop_doubled_prefix(scope)
         is_api = scope["path"].startswith("/v1/")
         started = time.perf_counter()

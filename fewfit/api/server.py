@@ -1,6 +1,7 @@
 """A server on one machine: the API in this process, workers beside it, everything ended in order."""
 
 import asyncio
+import gc
 import ipaddress
 import logging
 import signal
@@ -28,6 +29,8 @@ logger = logging.getLogger(__name__)
 _THREADS = 96
 _BACKLOG = 2048
 _GRACE_S = 20
+# New objects between two garbage collections; Python's own 700 are a few requests.
+_COLLECTED_EVERY = 20_000
 # Weights may come later: a network that is back, or `fewfit bases fetch`.
 _TRY_AGAIN_S = 30.0
 
@@ -68,6 +71,7 @@ def serve(
         if first_key is not None:
             say(f"admin key: {first_key}")
         say(f"fewfit is at {address(settings.host, listening)}")
+        _rest_the_collector()
         _run(uvicorn.Server(config), listening)
 
 
@@ -85,6 +89,13 @@ def address(host: str, listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def _rest_the_collector() -> None:
+    """What is there by now stays: the garbage collector need not look at it after every few requests."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_COLLECTED_EVERY)
+
+
 def _warm_up(service: Service, ending: threading.Event) -> None:
     """Loads the default base while the first requests come in; /readyz tells when it is there, or why not yet."""
     while not ending.is_set():
@@ -94,6 +105,7 @@ def _warm_up(service: Service, ending: threading.Event) -> None:
             logger.warning("the default base cannot be used, which is tried again in %g s: %s", _TRY_AGAIN_S, error)
             ending.wait(_TRY_AGAIN_S)
         else:
+            _rest_the_collector()  # once more: now the weights and what reads them are there
             return
 
 

@@ -34,6 +34,7 @@ def test_the_table_shows_the_share_of_the_peak_of_the_variants_own_precision() -
         "p99_ms": 2.0,
         "gops": 50.0,
         "accuracy": 0.9,
+        "same_as_fp32": 0.995,
         "ready_s": 1.0,
         "memory_mb": 100.0,
         "peak": {"fp32": 100.0, "int8": 200.0},
@@ -43,8 +44,8 @@ def test_the_table_shows_the_share_of_the_peak_of_the_variants_own_precision() -
         "machine": {"cpu": "a CPU", "flags": ["avx2"]},
         "load": 0.1,
     }
-    lines = report([row, row | {"variant": "setfit"}])
-    assert any("fewfit-int8" in line and "25 %" in line for line in lines)
+    lines = report([row, row | {"variant": "setfit", "same_as_fp32": None}])
+    assert any("fewfit-int8" in line and "25 %" in line and "99.5" in line for line in lines)
     assert any("setfit" in line and "50 %" in line for line in lines)
 
 
