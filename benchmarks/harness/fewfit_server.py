@@ -103,9 +103,9 @@ class FewfitServer(HttpServer):
         while True:
             versions = self.request(f"{_MODELS}/{self.model}/versions", None, self.headers, "GET")["versions"]
             (made,) = [version for version in versions if version["number"] == number]
-            if made["status"] == "ready":
+            if made["status"] == "STATUS_READY":
                 return
-            if made["status"] == "failed" or time.monotonic() > until_s:
+            if made["status"] == "STATUS_FAILED" or time.monotonic() > until_s:
                 raise BenchmarkError(f"The fast tier is not made: {made}")
             time.sleep(0.2)
 
