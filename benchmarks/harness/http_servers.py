@@ -9,7 +9,7 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any, ClassVar
@@ -102,8 +102,10 @@ class HttpServer(ABC):
         try:
             self._process.wait(timeout=30)
         except subprocess.TimeoutExpired:
-            self._signal(signal.SIGKILL)
+            self._process.kill()
             self._process.wait()
+        with suppress(ProcessLookupError):  # LitServe's workers outlive it
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def request(self, path: str, body: bytes | None, headers: Mapping[str, str], method: str = "POST") -> Any:
         """One request; its JSON. Raises BenchmarkError for another status than 200."""
