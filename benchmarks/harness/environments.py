@@ -12,6 +12,8 @@ from benchmarks.harness.errors import BenchmarkError
 from benchmarks.harness.methods import PEERS, ROOT
 
 FOLDER = ROOT / "benchmarks" / ".venvs"
+# A comment in a requirements file that names packages to take away again after installing.
+_WITHOUT = "# without: "
 
 
 def python_for(requirements: str | None) -> Path:
@@ -40,5 +42,17 @@ def python_for(requirements: str | None) -> Path:
                 f"The environment for {source.name} could not be made; pip said:\n"
                 + "\n".join((done.stdout + done.stderr).splitlines()[-8:])
             )
+        for line in source.read_text(encoding="utf-8").splitlines():
+            if line.startswith(_WITHOUT):
+                remove = [
+                    str(python),
+                    "-m",
+                    "pip",
+                    "uninstall",
+                    "--quiet",
+                    "--yes",
+                    *line.removeprefix(_WITHOUT).split(),
+                ]
+                subprocess.run(remove, check=True)
         stamp.write_text(wanted, encoding="utf-8")
     return python
