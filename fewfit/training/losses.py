@@ -9,13 +9,13 @@ def pair_weights(targets: torch.Tensor) -> torch.Tensor:
 
     `targets` is (n, n_labels), 0 or 1. The overlap is Jaccard's (shared labels over all labels of the
     two), so in a single-label task it is 1 for the same label and 0 otherwise. Rows without labels
-    belong to nobody, each other included: what they have in common is only what they lack. The
-    diagonal is 0.
+    belong together: that none applies is what they have in common. The diagonal is 0.
     """
-    shared = targets @ targets.T
-    sizes = targets.sum(dim=1)
-    union = sizes[:, None] + sizes[None, :] - shared
-    weights = shared / union.clamp(min=1.0)
+    none = (targets.sum(dim=1, keepdim=True) == 0).to(targets.dtype)
+    sets = torch.cat([targets, none], dim=1)  # "none" like a label of its own
+    shared = sets @ sets.T
+    sizes = sets.sum(dim=1)
+    weights = shared / (sizes[:, None] + sizes[None, :] - shared)
     return weights - torch.diag(torch.diagonal(weights))
 
 

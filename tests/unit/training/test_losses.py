@@ -26,10 +26,10 @@ MULTI = torch.tensor(
 
 def test_pair_weights_are_the_overlap_of_label_sets() -> None:
     weights = pair_weights(MULTI)
-    sets = [{int(column) for column in np.flatnonzero(row)} for row in MULTI.numpy()]
+    sets = [{int(column) for column in np.flatnonzero(row)} or {-1} for row in MULTI.numpy()]
     for i, one in enumerate(sets):
         for j, two in enumerate(sets):
-            expected = 0.0 if i == j or not one | two else len(one & two) / len(one | two)
+            expected = 0.0 if i == j else len(one & two) / len(one | two)
             assert weights[i, j].item() == pytest.approx(expected)
 
 
