@@ -63,7 +63,10 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             tail = {name: array * np.float32(1 + 1e-4 * rng.normal()) for name, array in artifact.tail.items()}
             models.append(loader.load(replace(artifact, tail=tail)))
         loaded_mb = resident_mb()
-        tail_mb, trunk_mb = models[0].tail.size_bytes / 2**20, models[0].trunk.size_bytes / 2**20
+        own, trunk = models[0].tail, models[0].trunk
+        # Of low-rank models the base's own tail is there once, too.
+        shared_bytes = trunk.size_bytes + (own.shared.size_bytes if own.shared is not None else 0)
+        tail_mb, trunk_mb = own.size_bytes / 2**20, shared_bytes / 2**20
         texts_per_s = _traffic(engine, models, texts, options.clients, options.seconds)
         statistics = engine.statistics().to_dict()
         batched_per_s = _batches(engine, models, texts, options.seconds / 2)

@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from fewfit.decision import Calibration, Decision, Head, Kind, Rejection
-from fewfit.encoders.portable import ENCODER_FILE, GRAPH_FILES, TRUNK_FILE, PortableEncoder
+from fewfit.encoders.portable import BASE_TAIL_FILE, ENCODER_FILE, GRAPH_FILES, TRUNK_FILE, PortableEncoder
 from fewfit.errors import ArtifactError, InputError
 from fewfit.examples import KeptExamples
 from fewfit.fast_tier import FILE as FAST_FILE
@@ -216,10 +216,11 @@ def _portable(source: Path, hashes: Mapping[str, str]) -> tuple[PortableEncoder 
         _check(source / name, hashes[name])
         files[name] = (source / name).read_bytes()
     _check(source / PROBES_FILE, hashes[PROBES_FILE])
-    trunk = source / TRUNK_FILE if TRUNK_FILE in hashes else None
-    if trunk is not None and not trunk.is_file():
-        _check(trunk, hashes[TRUNK_FILE])
-    return PortableEncoder.from_files(files, trunk), load_file(source / PROBES_FILE)
+    shared = [source / name if name in hashes else None for name in (TRUNK_FILE, BASE_TAIL_FILE)]
+    for path in shared:
+        if path is not None and not path.is_file():
+            _check(path, hashes[path.name])
+    return PortableEncoder.from_files(files, *shared), load_file(source / PROBES_FILE)
 
 
 def _contents(artifact: Artifact) -> dict[str, bytes]:

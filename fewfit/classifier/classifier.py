@@ -299,7 +299,7 @@ class Classifier(Answering):
         self._make_portable()
         artifact = self._fitted()
         if slim and artifact.portable is not None:
-            artifact = replace(artifact, portable=artifact.portable.keep_trunk())
+            artifact = replace(artifact, portable=artifact.portable.keep_shared())
         write_artifact(folder, artifact)
 
     @classmethod

@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from fewfit.artifact import Artifact, BaseReference, Manifest
+from fewfit.encoders.lora import lora_arrays
 from fewfit.examples import KeptExamples
 from fewfit.version import __version__
 
@@ -67,7 +68,7 @@ def make_artifact(
         manifest=manifest,
         decision=trained.decision,
         frozen=trained.frozen,
-        tail={name: tensor.detach().cpu().numpy() for name, tensor in trained.tail.state_dict().items()},
+        tail=lora_arrays({name: value.detach().cpu().numpy() for name, value in trained.tail.state_dict().items()}),
         tokenizer=encoder.tokenizer.to_json(),
         examples=None if texts is None else KeptExamples.of(texts, trained.embeddings, targets.matrix),
     )

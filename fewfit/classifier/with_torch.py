@@ -8,7 +8,7 @@ import numpy as np
 
 from fewfit.artifact import Artifact
 from fewfit.data import clean_text
-from fewfit.errors import ArtifactError, InputError, MissingExtraError
+from fewfit.errors import InputError, MissingExtraError
 from fewfit.serving.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -43,16 +43,11 @@ def load_encoder(base: str | Path, device: str) -> "Encoder":
 
 def torch_runtime(encoder: "Encoder", tail_layers: int, arrays: Mapping[str, np.ndarray], max_length: int) -> Runtime:
     """Embeds with torch: the base's trunk, and its tail with these parameters (its own where there are none)."""
-    import torch
-
     from fewfit.serving.torch_runtime import TorchRuntime
 
     trunk, tail = encoder.split(tail_layers)
     if arrays:
-        try:
-            tail.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
-        except RuntimeError as error:
-            raise ArtifactError(f"The tail does not fit the base: {error}") from error
+        tail = encoder.tail_of(tail_layers, arrays)
     return TorchRuntime(trunk, tail, encoder.tokenizer, max_length=max_length, device=encoder.device)
 
 

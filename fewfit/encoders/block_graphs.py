@@ -15,49 +15,13 @@ from onnx import TensorProto, helper, numpy_helper
 from fewfit.encoders.config import EncoderConfig
 from fewfit.encoders.graphs import Binding, Form, Graph
 from fewfit.encoders.int8_graph import missing_tensor
+from fewfit.encoders.layer_names import LAYER_NAMES
+from fewfit.encoders.lora import LORA_INPUT, lora_parts
 
 OPSET = 20  # the first with Gelu; onnxruntime 1.18 and later run it
 _MASKED = 1e30  # taken from the score of a padded position: its weight becomes exactly 0
 
 
-@dataclass(frozen=True)
-class _Names:
-    """What the parts of a layer are called."""
-
-    query: str = "attention.self.query"
-    key: str = "attention.self.key"
-    value: str = "attention.self.value"
-    out: str = "attention.output.dense"
-    first_norm: str = "attention.output.LayerNorm"
-    up: str = "intermediate.dense"
-    down: str = "output.dense"
-    second_norm: str = "output.LayerNorm"
-
-
-_BERT = _Names()
-_NAMES = {
-    "bert": _BERT,
-    "roberta": _BERT,
-    "xlm-roberta": _BERT,
-    "camembert": _BERT,
-    "mpnet": _Names(
-        query="attention.attn.q",
-        key="attention.attn.k",
-        value="attention.attn.v",
-        out="attention.attn.o",
-        first_norm="attention.LayerNorm",
-    ),
-    "distilbert": _Names(
-        query="attention.q_lin",
-        key="attention.k_lin",
-        value="attention.v_lin",
-        out="attention.out_lin",
-        first_norm="sa_layer_norm",
-        up="ffn.lin1",
-        down="ffn.lin2",
-        second_norm="output_layer_norm",
-    ),
-}
 _OFFSET_POSITIONS = ("camembert", "mpnet", "roberta", "xlm-roberta")
 
 
@@ -79,7 +43,7 @@ def block_model(config: EncoderConfig, model: Any) -> BlockModel | None:
     activation = getattr(model, "hidden_act", None) or getattr(model, "activation", None)
     plain = getattr(model, "position_embedding_type", "absolute") == "absolute"
     simple = len(config.pooling) == 1 and config.pooling[0] in ("mean", "cls") and not config.dense
-    if config.architecture not in _NAMES or activation != "gelu" or not plain or not simple:
+    if config.architecture not in LAYER_NAMES or activation != "gelu" or not plain or not simple:
         return None
     distil = config.architecture == "distilbert"
     return BlockModel(
@@ -93,11 +57,17 @@ def block_model(config: EncoderConfig, model: Any) -> BlockModel | None:
     )
 
 
-def block_graphs(model: BlockModel, tail_layers: int) -> tuple[Graph, Graph]:
-    """The graphs of trunk and tail, in float32."""
+def block_graphs(model: BlockModel, tail_layers: int, lora_rank: int | None = None) -> tuple[Graph, Graph]:
+    """The graphs of trunk and tail, in float32.
+
+    With `lora_rank` the tail has a third input, `LORA_INPUT`, float32 (n_texts or 1, size): for each text, or for
+    all of them, the vector of its model (see `fewfit.encoders.lora`). The weights are then the base's own.
+    """
     trunk = _Writer(model)
     trunk.layers(trunk.embeddings(), model.config.n_layers - tail_layers, "trunk_output")
     tail = _Writer(model)
+    if lora_rank is not None:
+        tail.read_lora(tail_layers, lora_rank)
     tail.pooled(tail.layers("trunk_output", tail_layers, "last_hidden"))
     hidden = ["batch", "seq", model.config.hidden_size]
     return (
@@ -109,11 +79,12 @@ def block_graphs(model: BlockModel, tail_layers: int) -> tuple[Graph, Graph]:
 class _Writer:
     def __init__(self, model: BlockModel) -> None:
         self.model = model
-        self.names = _NAMES[model.config.architecture]
+        self.names = LAYER_NAMES[model.config.architecture]
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, onnx.TensorProto] = {}
         self.weights: dict[str, onnx.TensorProto] = {}
         self.bindings: list[Binding] = []
+        self.lora_inputs: dict[str, list[Any]] = {}
 
     # Parts of an encoder ------------------------------------------------------------------------
 
@@ -143,11 +114,22 @@ class _Writer:
             total = self._node("Add", [total, row], "typed")
         return self._norm(total, "embeddings.LayerNorm", "embedded")
 
+    def read_lora(self, n_layers: int, rank: int) -> None:
+        """Takes the low-rank matrices of all layers out of the input that holds them, one after another."""
+        parts = lora_parts(n_layers, self.config.hidden_size, rank)
+        sizes = self._constant("lora.sizes", np.array([rows * columns for rows, columns in parts.values()]))
+        flat = [f"{name}.flat" for name in parts]
+        self.nodes.append(helper.make_node("Split", [LORA_INPUT, sizes], flat, axis=1))
+        for name, (rows, columns) in parts.items():
+            shape = self._constant(f"lora.shape.{rows}.{columns}", np.array([-1, rows, columns]))
+            self._node("Reshape", [f"{name}.flat", shape], name)
+        self.lora_inputs = {LORA_INPUT: ["models", sum(rows * columns for rows, columns in parts.values())]}
+
     def layers(self, hidden: str, count: int, output: str) -> str:
         """`count` layers, the last of which gives `output`."""
         bias = self._score_bias() if count else ""
         for number in range(count):
-            hidden = self._layer(hidden, f"body.layers.{number}", bias)
+            hidden = self._layer(hidden, number, bias)
         return self._node("Identity", [hidden], output)
 
     def pooled(self, hidden: str) -> str:
@@ -168,9 +150,9 @@ class _Writer:
         norm = self._node("ReduceL2", [pooled, last], "norm", keepdims=1)
         return self._node("Div", [pooled, self._node("Max", [norm, least], "nonzero_norm")], "sentence_embedding")
 
-    def _layer(self, hidden: str, prefix: str, bias: str) -> str:
-        names, width = self.names, self.config.hidden_size
-        attended = self._attention(hidden, prefix, bias)
+    def _layer(self, hidden: str, number: int, bias: str) -> str:
+        names, width, prefix = self.names, self.config.hidden_size, f"body.layers.{number}"
+        attended = self._attention(hidden, number, bias)
         summed = self._node("Add", [attended, hidden], f"{prefix}.first_sum")
         middle = self._norm(summed, f"{prefix}.{names.first_norm}", f"{prefix}.middle")
         up = self._linear(middle, f"{prefix}.{names.up}", width, self.model.intermediate)
@@ -179,13 +161,20 @@ class _Writer:
         summed = self._node("Add", [down, middle], f"{prefix}.second_sum")
         return self._norm(summed, f"{prefix}.{names.second_norm}", f"{prefix}.output")
 
-    def _attention(self, hidden: str, prefix: str, bias: str) -> str:
+    def _attention(self, hidden: str, number: int, bias: str) -> str:
         names, width, heads = self.names, self.config.hidden_size, self.model.heads
+        prefix = f"body.layers.{number}"
+        low = self._low(hidden, f"lora.{number}.qkv")
         split = self._constant("split", np.array([0, 0, heads, width // heads]))
         merge = self._constant("merge", np.array([0, 0, width]))
         parts = []
-        for name, order in ((names.query, [0, 2, 1, 3]), (names.key, [0, 2, 3, 1]), (names.value, [0, 2, 1, 3])):
+        for name, part, order in (
+            (names.query, "query", [0, 2, 1, 3]),
+            (names.key, "key", [0, 2, 3, 1]),
+            (names.value, "value", [0, 2, 1, 3]),
+        ):
             linear = self._linear(hidden, f"{prefix}.{name}", width, width)
+            linear = self._raised(linear, low, f"lora.{number}.{part}")
             separate = self._node("Reshape", [linear, split], f"{linear}.heads")
             parts.append(self._node("Transpose", [separate], f"{linear}.turned", perm=order))
         query, key, value = parts
@@ -196,7 +185,18 @@ class _Writer:
         mixed = self._node("MatMul", [shares, value], f"{prefix}.mixed")
         turned = self._node("Transpose", [mixed], f"{prefix}.mixed_turned", perm=[0, 2, 1, 3])
         merged = self._node("Reshape", [turned, merge], f"{prefix}.merged")
-        return self._linear(merged, f"{prefix}.{names.out}", width, width)
+        linear = self._linear(merged, f"{prefix}.{names.out}", width, width)
+        return self._raised(linear, self._low(merged, f"lora.{number}.out"), f"lora.{number}.out")
+
+    def _low(self, x: str, name: str) -> str:
+        """What a layer reads, in the few directions of its low-rank matrices; "" where there are none."""
+        return self._node("MatMul", [x, f"{name}.a"], f"{name}.low") if self.lora_inputs else ""
+
+    def _raised(self, linear: str, low: str, name: str) -> str:
+        """A linear map's output with what the low-rank matrices add to it."""
+        if not low:
+            return linear
+        return self._node("Add", [linear, self._node("MatMul", [low, f"{name}.b"], f"{name}.delta")], f"{name}.sum")
 
     def _score_bias(self) -> str:
         """What is added to the scores: nothing for a token, a very small number for padding, places (MPNet)."""
@@ -260,8 +260,11 @@ class _Writer:
         return parameter
 
     def graph(self, inputs: dict[str, list[Any]], output: str, shape: list[Any]) -> Graph:
-        kinds = {"input_ids": TensorProto.INT64, "trunk_output": TensorProto.FLOAT}
-        values = [helper.make_tensor_value_info(name, kinds[name], dims) for name, dims in inputs.items()]
+        kinds = {"input_ids": TensorProto.INT64}
+        values = [
+            helper.make_tensor_value_info(name, kinds.get(name, TensorProto.FLOAT), dims)
+            for name, dims in {**inputs, **self.lora_inputs}.items()
+        ]
         values.append(helper.make_tensor_value_info("attention_mask", TensorProto.INT64, ["batch", "seq"]))
         result = helper.make_tensor_value_info(output, TensorProto.FLOAT, shape)
         initializers = [*self.constants.values(), *self.weights.values()]

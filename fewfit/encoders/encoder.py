@@ -1,6 +1,6 @@
 """A pretrained encoder in memory: embeds texts, and splits into trunk and tail."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -12,11 +12,12 @@ from torch import nn
 
 from fewfit.encoders.batching import length_batches
 from fewfit.encoders.config import EncoderConfig, read_config
+from fewfit.encoders.lora import is_lora, lora_rank
 from fewfit.encoders.pooling import load_dense
 from fewfit.encoders.split import Tail, Trunk
 from fewfit.encoders.tokenizing import Tokenizer, Truncate
 from fewfit.encoders.weights import OnProgress, Weights, locate
-from fewfit.errors import BaseError
+from fewfit.errors import ArtifactError, BaseError
 
 Attention = Literal["auto", "eager", "sdpa"]
 
@@ -98,6 +99,20 @@ class Encoder:
         adapts = self._attention == "auto"
         tail = Tail(self._model, self._dense, config, tail_layers, adapts_attention=adapts)
         return trunk, tail
+
+    def tail_of(self, tail_layers: int, parameters: Mapping[str, NDArray[np.float32]]) -> Tail:
+        """A tail with a model's parameters, low-rank or whole. Raises ArtifactError where they do not fit."""
+        _, tail = self.split(tail_layers)
+        rank = lora_rank(parameters)
+        if rank is not None:
+            tail.add_lora(rank, seed=0)
+        own = {name: torch.from_numpy(np.array(value)) for name, value in parameters.items()}
+        kept = {} if rank is None else {name: v for name, v in tail.state_dict().items() if not is_lora([name])}
+        try:
+            tail.load_state_dict({**kept, **own})
+        except RuntimeError as error:
+            raise ArtifactError(f"The tail does not fit the base: {error}") from error
+        return tail
 
     def embed(
         self,

@@ -12,6 +12,7 @@ import logging
 import shutil
 import tempfile
 import warnings
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -54,8 +55,10 @@ class ExportedGraphs:
     tail: dict[Precision, Graph]
 
 
-def export_graphs(weights: Weights, config: EncoderConfig, tail_layers: int) -> ExportedGraphs:
-    """The graphs of a base split at `tail_layers`.
+def export_graphs(
+    weights: Weights, config: EncoderConfig, tail_layers: int, lora_rank: int | None = None
+) -> ExportedGraphs:
+    """The graphs of a base split at `tail_layers`, for low-rank tails of `lora_rank` where it is given.
 
     Raises BaseError where the architecture cannot be exported.
     """
@@ -63,7 +66,9 @@ def export_graphs(weights: Weights, config: EncoderConfig, tail_layers: int) -> 
 
     known = block_model(config, AutoConfig.from_pretrained(weights.folder, local_files_only=True))
     if known is not None:
-        return _with_int8(*block_graphs(known, tail_layers))
+        return _with_int8(*block_graphs(known, tail_layers, lora_rank))
+    if lora_rank is not None:
+        raise BaseError(f"A low-rank tail of this {config.architecture} encoder cannot be exported to ONNX.")
     folder = cache_folder() / "graphs" / _key(weights, config, tail_layers)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.parent / f".{folder.name}.lock"):
@@ -74,15 +79,21 @@ def export_graphs(weights: Weights, config: EncoderConfig, tail_layers: int) -> 
     return found
 
 
-def trunk_arrays(encoder: Encoder, tail_layers: int) -> dict[str, NDArray[np.float32]]:
-    """The parameters of a base's trunk by name, float32, as the trunk's graph asks for them."""
-    trunk, _ = encoder.split(tail_layers)
-    return {name: tensor.detach().cpu().float().numpy() for name, tensor in trunk.state_dict().items()}
+def base_arrays(encoder: Encoder, tail_layers: int, part: Part) -> dict[str, NDArray[np.float32]]:
+    """The parameters of a base's own trunk or tail by name, float32, as the part's graph asks for them."""
+    trunk, tail = encoder.split(tail_layers)
+    module = trunk if part == "trunk" else tail
+    return {name: tensor.detach().cpu().float().numpy() for name, tensor in module.state_dict().items()}
 
 
-def self_contained(graph: Graph, arrays: dict[str, NDArray[Any]]) -> bytes:
-    """A graph with its weights inside: an ordinary ONNX model, serialised."""
+def self_contained(
+    graph: Graph, arrays: Mapping[str, NDArray[Any]], inputs: Mapping[str, NDArray[Any]] | None = None
+) -> bytes:
+    """A graph with its weights inside: an ordinary ONNX model, serialised. What `inputs` gives is no input any more."""
     model = onnx.load_model_from_string(graph.model)
+    for name, value in (inputs or {}).items():
+        model.graph.input.remove(next(known for known in model.graph.input if known.name == name))
+        model.graph.initializer.append(numpy_helper.from_array(value, name))
     filled = graph.weights(arrays)
     for tensor in model.graph.initializer:
         if tensor.name in filled:

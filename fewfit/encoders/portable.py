@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from fewfit.errors import BaseNotFoundError, DigestError
 
 ENCODER_FILE = "encoder.json"
 TRUNK_FILE = "trunk.safetensors"
+BASE_TAIL_FILE = "base_tail.safetensors"
+
+SharedPart = Literal["trunk", "tail"]
 
 
 def graph_file(part: str, precision: Precision) -> str:
@@ -30,52 +33,68 @@ GRAPH_FILES = tuple(graph_file(part, precision) for part in ("trunk", "tail") fo
 
 
 @dataclass(frozen=True)
+class SharedWeights:
+    """Parameters that are the same for all models on a base: of its trunk, or of its own tail.
+
+    `source` is a safetensors file or its content, and `digest` the SHA-256 of that content. It is None in a slim
+    model, whose shared weights are kept in fewfit's cache.
+    """
+
+    part: SharedPart
+    digest: str
+    source: bytes | Path | None
+
+    def content(self) -> bytes:
+        """The content of the file, checked against `digest`.
+
+        Raises DigestError where it is another, BaseNotFoundError where a slim model's file is not in the cache.
+        """
+        source = self.source if self.source is not None else kept_weights(self.part, self.digest)
+        if isinstance(source, Path):
+            if not source.is_file():
+                raise BaseNotFoundError(
+                    f"The model was saved without its {self.part}, and {source} is not there. Copy that file from the "
+                    "machine that trained the model, or save the model again with slim=False."
+                )
+            source = source.read_bytes()
+        found = hashlib.sha256(source).hexdigest()
+        if found != self.digest:
+            raise DigestError(
+                f"The {self.part}'s weights have SHA-256 {found[:12]}..., expected {self.digest[:12]}.... They were "
+                "not used; copy the model again."
+            )
+        return source
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The parameters by name. Raises like `content`."""
+        return load(self.content())
+
+    def keep(self) -> "SharedWeights":
+        """The same weights, put into fewfit's cache folder once for all models."""
+        path = kept_weights(self.part, self.digest)
+        if not path.is_file():
+            write_bytes_atomically(path, self.content())
+        return replace(self, source=None)
+
+
+@dataclass(frozen=True)
 class PortableEncoder:
     """An encoder split at one depth, as files that onnxruntime and tokenizers read.
 
-    `trunk_weights` is a safetensors file with the trunk's parameters, or its content, and `trunk_digest`
-    the SHA-256 of that content. It is None in a slim model, whose trunk is kept in fewfit's cache.
+    `tail_weights` are the base's own tail, of a model whose tail is a low-rank change of it; None otherwise.
     """
 
     config: EncoderConfig
     tail_layers: int
     trunk: Mapping[Precision, Graph]
     tail: Mapping[Precision, Graph]
-    trunk_digest: str
-    trunk_weights: bytes | Path | None
+    trunk_weights: SharedWeights
+    tail_weights: SharedWeights | None = None
 
-    def trunk_content(self) -> bytes:
-        """The content of the trunk's file, checked against `trunk_digest`.
-
-        Raises DigestError where it is another, BaseNotFoundError where a slim model's trunk is not in
-        the cache.
-        """
-        source = self.trunk_weights if self.trunk_weights is not None else kept_trunk(self.trunk_digest)
-        if isinstance(source, Path):
-            if not source.is_file():
-                raise BaseNotFoundError(
-                    f"The model was saved without its trunk, and {source} is not there. Copy that file from the "
-                    "machine that trained the model, or save the model again with slim=False."
-                )
-            source = source.read_bytes()
-        found = hashlib.sha256(source).hexdigest()
-        if found != self.trunk_digest:
-            raise DigestError(
-                f"The trunk's weights have SHA-256 {found[:12]}..., expected {self.trunk_digest[:12]}.... They were "
-                "not used; copy the model again."
-            )
-        return source
-
-    def trunk_arrays(self) -> dict[str, NDArray[Any]]:
-        """The trunk's parameters by name. Raises like `trunk_content`."""
-        return load(self.trunk_content())
-
-    def keep_trunk(self) -> "PortableEncoder":
-        """The same encoder without its trunk, which is put into fewfit's cache folder once for all models."""
-        path = kept_trunk(self.trunk_digest)
-        if not path.is_file():
-            write_bytes_atomically(path, self.trunk_content())
-        return replace(self, trunk_weights=None)
+    def keep_shared(self) -> "PortableEncoder":
+        """The same encoder without what it shares, which is put into fewfit's cache folder once for all models."""
+        tail = None if self.tail_weights is None else self.tail_weights.keep()
+        return replace(self, trunk_weights=self.trunk_weights.keep(), tail_weights=tail)
 
     def files(self) -> dict[str, bytes]:
         """The files of this encoder by name."""
@@ -89,17 +108,21 @@ class PortableEncoder:
         described = {
             "config": asdict(self.config),
             "tail_layers": self.tail_layers,
-            "trunk_digest": self.trunk_digest,
+            "trunk_digest": self.trunk_weights.digest,
+            "tail_digest": None if self.tail_weights is None else self.tail_weights.digest,
             "bindings": bindings,
         }
         files[ENCODER_FILE] = json.dumps(described, indent=1).encode()
-        if self.trunk_weights is not None:
-            files[TRUNK_FILE] = self.trunk_content()
+        for name, weights in ((TRUNK_FILE, self.trunk_weights), (BASE_TAIL_FILE, self.tail_weights)):
+            if weights is not None and weights.source is not None:
+                files[name] = weights.content()
         return files
 
     @classmethod
-    def from_files(cls, files: Mapping[str, bytes], trunk: Path | None) -> "PortableEncoder":
-        """The encoder that `files` gave, its trunk in the file `trunk`.
+    def from_files(
+        cls, files: Mapping[str, bytes], trunk: Path | None, base_tail: Path | None = None
+    ) -> "PortableEncoder":
+        """The encoder that `files` gave, its trunk in the file `trunk`, its base's tail in `base_tail`.
 
         Raises ValueError, KeyError or TypeError for other content.
         """
@@ -110,27 +133,28 @@ class PortableEncoder:
                 name = graph_file(part, precision)
                 if name in described["bindings"]:  # older models have no "mixed"
                     by_precision[precision] = Graph.from_parts(files[name], described["bindings"][name])
+        tail_digest = described.get("tail_digest")
         return cls(
             config=_config(described["config"]),
             tail_layers=int(described["tail_layers"]),
             trunk=graphs["trunk"],
             tail=graphs["tail"],
-            trunk_digest=str(described["trunk_digest"]),
-            trunk_weights=trunk,
+            trunk_weights=SharedWeights("trunk", str(described["trunk_digest"]), trunk),
+            tail_weights=None if tail_digest is None else SharedWeights("tail", str(tail_digest), base_tail),
         )
 
 
-def kept_trunk(digest: str) -> Path:
-    """Where the trunk with this digest lies in the cache, whether it is there or not."""
-    return cache_folder() / "trunks" / f"{digest}.safetensors"
+def kept_weights(part: SharedPart, digest: str) -> Path:
+    """Where the shared weights with this digest lie in the cache, whether they are there or not."""
+    return cache_folder() / f"{part}s" / f"{digest}.safetensors"
 
 
-def pack_trunk(arrays: Mapping[str, NDArray[Any]], graph: Graph) -> tuple[bytes, str]:
-    """The trunk's parameters as a safetensors file, rounded where `graph` reads them rounded; its SHA-256."""
+def pack_weights(part: SharedPart, arrays: Mapping[str, NDArray[Any]], graph: Graph) -> SharedWeights:
+    """A base's parameters as a safetensors file, rounded where `graph` reads them rounded."""
     rounded = {binding.weight for binding in graph.bindings if binding.form == "scale"}
     packed = quantize_arrays({name: np.ascontiguousarray(value) for name, value in arrays.items()}, rounded)
     content = save(packed)
-    return content, hashlib.sha256(content).hexdigest()
+    return SharedWeights(part, hashlib.sha256(content).hexdigest(), content)
 
 
 def _config(data: Mapping[str, Any]) -> EncoderConfig:

@@ -100,10 +100,8 @@ class TorchLoader:
                 f"The model was trained on the base {reference.name} with digest {reference.digest[:12]}..., but "
                 f"{base} is {encoder.weights.digest[:12]}... on this server. Put the old weights back, or train again."
             )
-        import torch
-
-        trunk, tail = encoder.split(reference.tail_layers)
-        tail.load_state_dict({name: torch.from_numpy(array) for name, array in artifact.tail.items()})
+        trunk, _ = encoder.split(reference.tail_layers)
+        tail = encoder.tail_of(reference.tail_layers, artifact.tail)
         manifest = artifact.manifest
         return _TorchModel(
             encoder, trunk, tail.eval(), artifact.decision, artifact.frozen, manifest.max_length, manifest.clean

@@ -284,15 +284,17 @@ class Engine:
         first = batch[0].request.model
         ids, mask = first.tokenizer.pad([item.ids for item in batch])
         hidden = self._hidden(batch, ids, mask)
-        by_model: dict[ServedModel, list[int]] = {}
+        # Low-rank tails of one base are asked together, others one after another.
+        together: dict[object, list[int]] = {}
         for row, item in enumerate(batch):
-            by_model.setdefault(item.request.model, []).append(row)
-        if len(by_model) == 1:
-            return first.tail.run(hidden, mask)
+            tail = item.request.model.tail
+            together.setdefault(tail.shared or tail, []).append(row)
+        if len(together) == 1:
+            return _tails_of(batch, hidden, mask)
         embeddings = np.empty((len(batch), first.embedding_size), dtype=np.float32)
-        for model, rows in by_model.items():
+        for rows in together.values():
             longest = max(batch[row].length for row in rows)
-            embeddings[rows] = model.tail.run(hidden[rows, :longest], mask[rows, :longest])
+            embeddings[rows] = _tails_of([batch[row] for row in rows], hidden[rows, :longest], mask[rows, :longest])
         return embeddings
 
     def _hidden(self, batch: list[Item], ids: NDArray[np.int64], mask: NDArray[np.int64]) -> Any:
@@ -323,6 +325,14 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _tails_of(items: Sequence[Item], hidden: Any, mask: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Embeddings of texts whose models have one tail, or low-rank changes of one."""
+    tail = items[0].request.model.tail
+    if tail.shared is None:
+        return tail.run(hidden, mask)
+    return tail.shared.run_for([item.request.model.tail for item in items], hidden, mask)
 
 
 def _joined(parts: Sequence[Answers], step: int) -> Answers:

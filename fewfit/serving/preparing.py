@@ -10,7 +10,8 @@ import numpy as np
 from fewfit.artifact import Artifact
 from fewfit.decision import Decision
 from fewfit.encoders.graphs import PRECISIONS
-from fewfit.encoders.portable import PortableEncoder, pack_trunk
+from fewfit.encoders.lora import lora_rank
+from fewfit.encoders.portable import PortableEncoder, pack_weights
 from fewfit.errors import ArtifactError
 from fewfit.serving.parity import ODD_TEXTS, TOLERANCE, compare, cpu_kind, probe_texts
 from fewfit.serving.served import ModelLoader
@@ -35,19 +36,27 @@ def make_portable(
     `texts`, none of which it was trained on. Needs the training extra. Raises ArtifactError where not
     even full precision agrees.
     """
-    from fewfit.encoders.export import export_graphs, trunk_arrays
+    from fewfit.encoders.export import base_arrays, export_graphs
 
     tail_layers = artifact.manifest.base.tail_layers
-    graphs = export_graphs(encoder.weights, encoder.config, tail_layers)
-    arrays = trunk_arrays(encoder, tail_layers)
+    rank = lora_rank(artifact.tail)
+    graphs = export_graphs(encoder.weights, encoder.config, tail_layers, rank)
+    trunk_arrays = base_arrays(encoder, tail_layers, "trunk")
+    tail_arrays = None if rank is None else base_arrays(encoder, tail_layers, "tail")
     asked = probe_texts(texts)
     embeddings = embed(asked)
     trained = artifact.decision.probabilities(embeddings)
     probes, probe_embeddings = trained[: len(ODD_TEXTS)], embeddings[: len(ODD_TEXTS)]
     tried = []
     for precision in PRECISIONS:
-        weights, digest = pack_trunk(arrays, graphs.trunk[precision])
-        portable = PortableEncoder(encoder.config, tail_layers, graphs.trunk, graphs.tail, digest, weights)
+        portable = PortableEncoder(
+            encoder.config,
+            tail_layers,
+            graphs.trunk,
+            graphs.tail,
+            pack_weights("trunk", trunk_arrays, graphs.trunk[precision]),
+            None if tail_arrays is None else pack_weights("tail", tail_arrays, graphs.tail[precision]),
+        )
         ready = replace(artifact, portable=portable, probes=probes, probe_embeddings=probe_embeddings)
         model = ModelLoader().load(ready, precision)
         served = artifact.decision.probabilities(model.embed(asked))

@@ -37,6 +37,21 @@ class TailRunner(Protocol):
 
     size_bytes: int
 
+    @property
+    def shared(self) -> "SharedTail | None":
+        """The tail that other models use, too, so that texts for them can be asked together; None for one's own."""
+        ...
+
     def run(self, hidden: Any, mask: NDArray[np.int64]) -> NDArray[np.float32]:
         """The trunk's output (n_texts, longest, hidden) and its mask to embeddings (n_texts, embedding)."""
+        ...
+
+
+class SharedTail(Protocol):
+    """A base's own tail, which low-rank models change text by text."""
+
+    size_bytes: int
+
+    def run_for(self, tails: Sequence[Any], hidden: Any, mask: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Like `TailRunner.run`, with a tail for each text: all of them share this one."""
         ...

@@ -16,13 +16,14 @@ from fewfit.data import clean_text
 from fewfit.decision import Decision
 from fewfit.encoders.batching import length_batches
 from fewfit.encoders.graphs import PRECISIONS, Precision
+from fewfit.encoders.lora import lora_vector
 from fewfit.encoders.portable import PortableEncoder
 from fewfit.encoders.tokenizing import Tokenizer, Truncate
 from fewfit.errors import ArtifactError, FewfitError, InputError, MissingExtraError
 from fewfit.fast_tier import FastTier
 from fewfit.serving.parity import ODD_TEXTS, Parity, ServedPrecision, compare, cpu_kind
 from fewfit.serving.runtime import TailRunner, TrunkRunner
-from fewfit.serving.sessions import TailSession, TrunkSession, release_freed_memory
+from fewfit.serving.sessions import LowRankTail, SharedTailSession, TailSession, TrunkSession, release_freed_memory
 
 logger = logging.getLogger(__name__)
 
@@ -98,6 +99,7 @@ class ModelLoader:
     def __init__(self, device: str | None = None) -> None:
         self.device = device
         self._trunks = _Shared[TrunkSession]()
+        self._tails = _Shared[SharedTailSession]()
         self._tokenizers = _Shared[Tokenizer]()
         self._bases = _Shared[Any]()  # Encoder and TorchTrunk: naming them would import torch
         self._torch_trunks = _Shared[Any]()
@@ -184,7 +186,7 @@ class ModelLoader:
         portable: PortableEncoder,
         precision: Precision,
     ) -> ServedModel:
-        key = (portable.trunk_digest, hashlib.sha256(portable.trunk[precision].model).digest())
+        key = (portable.trunk_weights.digest, hashlib.sha256(portable.trunk[precision].model).digest())
         definition = hashlib.sha256(artifact.tokenizer.encode()).digest()
         return ServedModel(
             decision=artifact.decision,
@@ -192,12 +194,25 @@ class ModelLoader:
                 (definition, portable.config), lambda: Tokenizer(artifact.tokenizer, portable.config)
             ),
             trunk=self._trunks.get(key, lambda: _trunk(portable, precision)),
-            tail=_tail(artifact, portable, precision),
+            tail=self._tail(artifact, portable, precision),
             precision=precision,
             max_length=artifact.manifest.max_length,
             clean=artifact.manifest.clean,
             fast=artifact.fast,
         )
+
+    def _tail(self, artifact: Artifact, portable: PortableEncoder, precision: Precision) -> TailRunner:
+        graph, shared = portable.tail[precision], portable.tail_weights
+        try:
+            if shared is None:
+                return TailSession(graph, artifact.tail)
+            key = (shared.digest, hashlib.sha256(graph.model).digest())
+            session = self._tails.get(key, lambda: SharedTailSession(graph, shared.arrays()))
+            return LowRankTail(session, lora_vector(artifact.tail))
+        except KeyError as error:
+            raise ArtifactError(f"The tail lacks the parameter {error}; the model was not loaded.") from error
+        except ValueError as error:
+            raise ArtifactError(f"The tail does not fit the base: {error}. The model was not loaded.") from error
 
 
 class _Shared(Generic[T]):
@@ -220,11 +235,4 @@ class _Shared(Generic[T]):
 
 
 def _trunk(portable: PortableEncoder, precision: Precision) -> TrunkSession:
-    return TrunkSession(portable.trunk[precision], portable.trunk_arrays())
-
-
-def _tail(artifact: Artifact, portable: PortableEncoder, precision: Precision) -> TailSession:
-    try:
-        return TailSession(portable.tail[precision], artifact.tail)
-    except KeyError as error:
-        raise ArtifactError(f"The tail lacks the parameter {error}; the model was not loaded.") from error
+    return TrunkSession(portable.trunk[precision], portable.trunk_weights.arrays())

@@ -2,6 +2,7 @@
 
 import ctypes
 import sys
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -9,6 +10,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from fewfit.encoders.graphs import Arrays, Graph
+from fewfit.encoders.lora import LORA_INPUT
 
 
 class TrunkSession:
@@ -28,6 +30,8 @@ class TrunkSession:
 class TailSession:
     """A model's upper layers and pooling, ready to run: safe to call from several threads at once."""
 
+    shared = None
+
     def __init__(self, graph: Graph, arrays: Arrays) -> None:
         self._session, self.size_bytes = _session(graph, arrays)
 
@@ -35,6 +39,36 @@ class TailSession:
         """The trunk's output (n_texts, longest, hidden) and its mask to embeddings (n_texts, embedding)."""
         (embeddings,) = self._session.run(None, {"trunk_output": hidden, "attention_mask": mask})
         return np.asarray(embeddings)
+
+
+class SharedTailSession:
+    """A base's own upper layers and pooling, for all models whose tails are low-rank changes of them."""
+
+    def __init__(self, graph: Graph, arrays: Arrays) -> None:
+        self._session, self.size_bytes = _session(graph, arrays)
+
+    def run_for(
+        self, tails: Sequence["LowRankTail"], hidden: NDArray[np.float32], mask: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Hidden states (n_texts, longest, hidden), mask and each text's own tail to embeddings."""
+        alike = all(tail is tails[0] for tail in tails)
+        vectors = tails[0].vector if alike else np.concatenate([tail.vector for tail in tails])
+        inputs = {"trunk_output": hidden, "attention_mask": mask, LORA_INPUT: vectors}
+        (embeddings,) = self._session.run(None, inputs)
+        return np.asarray(embeddings)
+
+
+class LowRankTail:
+    """A model's tail as what it adds to that of its base: `vector` (1, size), see `fewfit.encoders.lora`."""
+
+    def __init__(self, shared: SharedTailSession, vector: NDArray[np.float32]) -> None:
+        self.shared = shared
+        self.vector = vector
+        self.size_bytes = vector.nbytes
+
+    def run(self, hidden: NDArray[np.float32], mask: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The trunk's output (n_texts, longest, hidden) and its mask to embeddings (n_texts, embedding)."""
+        return self.shared.run_for([self], hidden, mask)
 
 
 def _session(graph: Graph, arrays: Arrays) -> tuple[ort.InferenceSession, int]:

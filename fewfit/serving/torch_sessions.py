@@ -37,6 +37,7 @@ class TorchTail:
     """A model's upper layers and pooling on a device."""
 
     def __init__(self, tail: Tail, device: torch.device, precision: ServedPrecision) -> None:
+        self.shared = None
         self._tail = tail.eval()
         self._device = device
         self._precision = precision
@@ -70,11 +71,7 @@ def load_base(artifact: Artifact, device: str) -> Encoder:
 
 def tail_on_device(encoder: Encoder, artifact: Artifact, precision: ServedPrecision) -> TorchTail:
     """A model's own tail. Raises ArtifactError where it does not fit the base."""
-    _, tail = encoder.split(artifact.manifest.base.tail_layers)
-    try:
-        tail.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in artifact.tail.items()})
-    except RuntimeError as error:
-        raise ArtifactError(f"The tail does not fit the base: {error}") from error
+    tail = encoder.tail_of(artifact.manifest.base.tail_layers, artifact.tail)
     return TorchTail(tail, encoder.device, precision)
 
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from fewfit.encoders.block_graphs import relative_buckets
 from fewfit.encoders.encoder import Encoder
-from fewfit.encoders.export import ExportedGraphs, export_graphs, self_contained, trunk_arrays
+from fewfit.encoders.export import ExportedGraphs, base_arrays, export_graphs, self_contained
 from fewfit.encoders.graphs import PRECISIONS, Graph, Precision
-from fewfit.encoders.portable import PortableEncoder, pack_trunk
+from fewfit.encoders.portable import PortableEncoder, pack_weights
 from fewfit.errors import BaseNotFoundError, DigestError
 from fewfit.serving.sessions import TailSession, TrunkSession
 from fewfit.testing import Architecture, write_toy_base
@@ -26,7 +26,7 @@ def _exported(base: Path, tail_layers: int) -> tuple[Encoder, ExportedGraphs, di
     encoder = Encoder.load(base, device="cpu")
     _, tail = encoder.split(tail_layers)
     graphs = export_graphs(encoder.weights, encoder.config, tail_layers)
-    arrays = trunk_arrays(encoder, tail_layers)
+    arrays = base_arrays(encoder, tail_layers, "trunk")
     return encoder, graphs, dict(arrays), {name: value.numpy() for name, value in tail.state_dict().items()}
 
 
@@ -91,9 +91,7 @@ def test_a_graph_holds_no_weights_until_it_is_asked_to(toy_base: Path) -> None:
 
 def test_rounded_weights_serve_every_precision(toy_base: Path) -> None:
     encoder, graphs, trunk, tail = _exported(toy_base, 2)
-    content, digest = pack_trunk(trunk, graphs.trunk["int8"])
-    portable = PortableEncoder(encoder.config, 2, graphs.trunk, graphs.tail, digest, content)
-    rounded = portable.trunk_arrays()
+    rounded = pack_weights("trunk", trunk, graphs.trunk["int8"]).arrays()
     assert sum(a.nbytes for a in rounded.values()) < 0.5 * sum(a.nbytes for a in trunk.values())
     pair = graphs.trunk["int8"], graphs.tail["int8"]
     np.testing.assert_array_equal(
@@ -105,16 +103,16 @@ def test_rounded_weights_serve_every_precision(toy_base: Path) -> None:
 
 def test_a_portable_encoder_is_read_as_it_was_written(toy_base: Path, tmp_path: Path) -> None:
     encoder, graphs, trunk, _ = _exported(toy_base, 2)
-    content, digest = pack_trunk(trunk, graphs.trunk["int8"])
-    written = PortableEncoder(encoder.config, 2, graphs.trunk, graphs.tail, digest, content)
-    files = written.files()
+    weights = pack_weights("trunk", trunk, graphs.trunk["int8"])
+    files = PortableEncoder(encoder.config, 2, graphs.trunk, graphs.tail, weights).files()
+    content = weights.content()
     (tmp_path / "trunk").write_bytes(content)
     read = PortableEncoder.from_files(files, tmp_path / "trunk")
     assert (read.config, read.tail_layers, read.trunk, read.tail) == (encoder.config, 2, graphs.trunk, graphs.tail)
-    assert read.trunk_content() == content
+    assert read.trunk_weights.content() == content
     (tmp_path / "trunk").write_bytes(content + b" ")
     with pytest.raises(DigestError, match=r"trunk's weights have SHA-256"):
-        read.trunk_content()
+        read.trunk_weights.content()
 
 
 def test_a_slim_encoder_finds_its_trunk_in_the_cache(
@@ -122,13 +120,14 @@ def test_a_slim_encoder_finds_its_trunk_in_the_cache(
 ) -> None:
     monkeypatch.setenv("FEWFIT_CACHE", str(tmp_path))
     encoder, graphs, trunk, _ = _exported(toy_base, 2)
-    content, digest = pack_trunk(trunk, graphs.trunk["int8"])
-    slim = PortableEncoder(encoder.config, 2, graphs.trunk, graphs.tail, digest, content).keep_trunk()
+    weights = pack_weights("trunk", trunk, graphs.trunk["int8"])
+    content = weights.content()
+    slim = PortableEncoder(encoder.config, 2, graphs.trunk, graphs.tail, weights).keep_shared()
     assert "trunk.safetensors" not in slim.files()
-    assert slim.trunk_content() == content
+    assert slim.trunk_weights.content() == content
     monkeypatch.setenv("FEWFIT_CACHE", str(tmp_path / "elsewhere"))
     with pytest.raises(BaseNotFoundError, match="saved without its trunk"):
-        slim.trunk_content()
+        slim.trunk_weights.content()
 
 
 def test_buckets_of_relative_positions_are_the_original_ones() -> None:

@@ -1,0 +1,123 @@
+"""Classifiers whose tail is a low-rank change of the base's own."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+
+from fewfit import Classifier
+from fewfit.artifact import read_artifact, write_artifact
+from fewfit.errors import ArtifactError, BaseNotFoundError, InputError
+from fewfit.serving import Engine, export_onnx
+from fewfit.training import TrainingSettings
+
+SETTINGS = TrainingSettings(tail_layers=2, lora_rank=4, steps=16, n_folds=2, learning_rate=1e-2)
+_WORDS = {"parcel": "the parcel has not arrived", "card": "my card was charged twice", "film": "what a lovely film"}
+
+
+def _texts(swapped: bool = False) -> tuple[list[str], list[str]]:
+    names = list(_WORDS)
+    texts = [
+        f"{text} {'please tell me more'[: 2 * number]} {number}" for number in range(12) for text in _WORDS.values()
+    ]
+    labels = [names[(place + swapped) % 3] for _ in range(12) for place in range(3)]
+    return texts, labels
+
+
+@pytest.fixture(scope="module")
+def fitted(toy_base: Path) -> Classifier:
+    return Classifier(base=toy_base, settings=SETTINGS).fit(*_texts())
+
+
+@pytest.fixture(scope="module")
+def folder(fitted: Classifier, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("low-rank") / "model"
+    fitted.save(folder)
+    return folder
+
+
+def test_it_learns_and_is_tuned(fitted: Classifier, folder: Path) -> None:
+    texts, labels = _texts()
+    assert np.mean(np.array(fitted.predict(texts)) == np.array(labels)) > 0.8
+    changes = [array for name, array in read_artifact(folder).tail.items() if name.endswith("lora_b")]
+    assert len(changes) == 4
+    assert all(np.abs(array).max() > 0 for array in changes)
+
+
+def test_save_and_load_change_nothing(fitted: Classifier, folder: Path, toy_base: Path) -> None:
+    texts, _ = _texts()
+    wanted = fitted.predict_proba(texts)
+    np.testing.assert_allclose(Classifier.load(folder).predict_proba(texts), wanted, atol=1e-6)
+    with_torch = Classifier.load(folder, base=toy_base, device="cpu").predict_proba(texts)
+    assert np.abs(with_torch - wanted).max() < 0.05
+
+
+def test_a_slim_model_is_small_and_finds_what_it_shares_in_the_cache(
+    fitted: Classifier, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FEWFIT_CACHE", str(tmp_path / "cache"))
+    fitted.save(tmp_path / "slim", slim=True)
+    assert {"trunk.safetensors", "base_tail.safetensors"} == {path.name for path in folder.iterdir()} - {
+        path.name for path in (tmp_path / "slim").iterdir()
+    }
+    assert (folder / "tail.safetensors").stat().st_size < 0.5 * (folder / "base_tail.safetensors").stat().st_size
+    texts, _ = _texts()
+    np.testing.assert_array_equal(
+        Classifier.load(tmp_path / "slim").predict_proba(texts), Classifier.load(folder).predict_proba(texts)
+    )
+    portable = read_artifact(tmp_path / "slim").portable
+    assert portable is not None
+    assert portable.tail_weights is not None
+    (kept,) = (tmp_path / "cache" / "tails").iterdir()
+    kept.unlink()
+    with pytest.raises(BaseNotFoundError, match="saved without its tail"):
+        portable.tail_weights.content()
+
+
+def test_models_on_one_base_share_a_tail_and_each_answers_for_itself(
+    fitted: Classifier, folder: Path, toy_base: Path, tmp_path: Path
+) -> None:
+    other = Classifier(base=toy_base, settings=replace(SETTINGS, lora_rank=4), seed=1).fit(*_texts(swapped=True))
+    other.save(tmp_path / "other")
+    plain = Classifier(base=toy_base, settings=replace(SETTINGS, lora_rank=None, learning_rate=1e-3)).fit(*_texts())
+    plain.save(tmp_path / "plain")
+    texts, _ = _texts()
+    models = {"first": (fitted, folder), "other": (other, tmp_path / "other"), "plain": (plain, tmp_path / "plain")}
+    with Engine() as engine:
+        served = {name: engine.load(name, place) for name, (_, place) in models.items()}
+        futures = [(name, engine.submit(name, [text])) for text in texts for name in models]
+        for number, (name, future) in enumerate(futures):
+            wanted = models[name][0].predict_proba([texts[number // 3]])
+            np.testing.assert_allclose(future.result().confidences, wanted, atol=1e-5)
+    if served["first"].precision == served["other"].precision:
+        assert served["first"].tail.shared is served["other"].tail.shared
+    assert served["first"].tail.shared is not None
+    assert served["plain"].tail.shared is None
+    assert served["first"].size_bytes < 0.5 * served["plain"].size_bytes
+
+
+def test_it_is_exported_as_one_file(fitted: Classifier, folder: Path, tmp_path: Path) -> None:
+    export_onnx(folder, tmp_path / "model.onnx")
+    session = ort.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])
+    assert [value.name for value in session.get_inputs()] == ["input_ids", "attention_mask"]
+
+
+def test_update_keeps_the_tail(folder: Path) -> None:
+    classifier = Classifier.load(folder)
+    classifier.update(["the refund is late", "when do I get my money back", "a refund please"], ["refund"] * 3)
+    assert "refund" in classifier.classes_.tolist()
+
+
+def test_a_tail_that_lacks_a_part_is_not_loaded(folder: Path, tmp_path: Path) -> None:
+    artifact = read_artifact(folder)
+    tail = {name: array for name, array in artifact.tail.items() if name != "lora.1.out.lora_b"}
+    write_artifact(tmp_path / "broken", replace(artifact, tail=tail))
+    with pytest.raises(ArtifactError, match=r"lacks the parameter 'lora\.1\.out\.lora_b'"):
+        Classifier.load(tmp_path / "broken")
+
+
+def test_a_rank_that_is_none_is_refused() -> None:
+    with pytest.raises(InputError, match="lora_rank is 0; expected 1 or more"):
+        TrainingSettings(lora_rank=0)
