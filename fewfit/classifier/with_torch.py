@@ -45,9 +45,8 @@ def torch_runtime(encoder: "Encoder", tail_layers: int, arrays: Mapping[str, np.
     """Embeds with torch: the base's trunk, and its tail with these parameters (its own where there are none)."""
     from fewfit.serving.torch_runtime import TorchRuntime
 
-    trunk, tail = encoder.split(tail_layers)
-    if arrays:
-        tail = encoder.tail_of(tail_layers, arrays)
+    trunk = encoder.trunk(tail_layers)
+    tail = encoder.tail_of(tail_layers, arrays) if arrays else encoder.split(tail_layers)[1]
     return TorchRuntime(trunk, tail, encoder.tokenizer, max_length=max_length, device=encoder.device)
 
 

@@ -81,12 +81,8 @@ class Encoder:
         device: torch.device = self._model.device
         return device
 
-    def split(self, tail_layers: int) -> tuple[Trunk, Tail]:
-        """The trunk, which shares this encoder's weights, and a new tail of the upper `tail_layers`.
-
-        0 leaves pooling alone to the tail; all layers leave only the embeddings to the trunk. An
-        architecture that fewfit does not split takes 0 or all.
-        """
+    def trunk(self, tail_layers: int) -> Trunk:
+        """The trunk below a tail of so many layers, as `split` gives it, without making a tail."""
         config = self.config
         if not 0 <= tail_layers <= config.n_layers:
             raise ValueError(f"tail_layers is {tail_layers}; this base has {config.n_layers} layers.")
@@ -95,10 +91,17 @@ class Encoder:
                 f"A {config.architecture} encoder is not split between layers: its tail has 0 or all "
                 f"{config.n_layers} layers, not {tail_layers}."
             )
-        trunk = Trunk(self._model, config, tail_layers)
+        return Trunk(self._model, config, tail_layers)
+
+    def split(self, tail_layers: int) -> tuple[Trunk, Tail]:
+        """The trunk, which shares this encoder's weights, and a new tail of the upper `tail_layers`.
+
+        0 leaves pooling alone to the tail; all layers leave only the embeddings to the trunk. An
+        architecture that fewfit does not split takes 0 or all.
+        """
+        trunk = self.trunk(tail_layers)
         adapts = self._attention == "auto"
-        tail = Tail(self._model, self._dense, config, tail_layers, adapts_attention=adapts)
-        return trunk, tail
+        return trunk, Tail(self._model, self._dense, self.config, tail_layers, adapts_attention=adapts)
 
     def tail_of(self, tail_layers: int, parameters: Mapping[str, NDArray[np.float32]]) -> Tail:
         """A tail with a model's parameters, low-rank or whole. Raises ArtifactError where they do not fit."""

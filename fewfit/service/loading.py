@@ -100,7 +100,7 @@ class TorchLoader:
                 f"The model was trained on the base {reference.name} with digest {reference.digest[:12]}..., but "
                 f"{base} is {encoder.weights.digest[:12]}... on this server. Put the old weights back, or train again."
             )
-        trunk, _ = encoder.split(reference.tail_layers)
+        trunk = encoder.trunk(reference.tail_layers)
         tail = encoder.tail_of(reference.tail_layers, artifact.tail)
         manifest = artifact.manifest
         return _TorchModel(

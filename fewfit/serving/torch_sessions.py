@@ -77,7 +77,7 @@ def tail_on_device(encoder: Encoder, artifact: Artifact, precision: ServedPrecis
 
 def trunk_on_device(encoder: Encoder, artifact: Artifact, precision: ServedPrecision) -> TorchTrunk:
     """The base's trunk, which shares the encoder's weights."""
-    trunk, _ = encoder.split(artifact.manifest.base.tail_layers)
+    trunk = encoder.trunk(artifact.manifest.base.tail_layers)
     return TorchTrunk(trunk, encoder.device, precision)
 
 

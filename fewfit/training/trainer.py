@@ -140,7 +140,7 @@ class _Job:
 
     def run(self, started_s: float) -> TrainedModel:
         self._plan()
-        trunk, _ = self.encoder.split(self.tail_layers)
+        trunk = self.encoder.trunk(self.tail_layers)
         tail = self._new_tail(self.seed)
         activations = self._activations(trunk)
         embeddings = self._embed(tail, activations)

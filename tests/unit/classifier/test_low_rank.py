@@ -64,9 +64,9 @@ def test_a_slim_model_is_small_and_finds_what_it_shares_in_the_cache(
     }
     assert (folder / "tail.safetensors").stat().st_size < 0.5 * (folder / "base_tail.safetensors").stat().st_size
     texts, _ = _texts()
-    np.testing.assert_array_equal(
-        Classifier.load(tmp_path / "slim").predict_proba(texts), Classifier.load(folder).predict_proba(texts)
-    )
+    slim, whole = Classifier.load(tmp_path / "slim"), Classifier.load(folder)
+    for text in texts:  # alone: how texts are put into batches differs from call to call, in the last digit
+        np.testing.assert_array_equal(slim.predict_proba([text]), whole.predict_proba([text]))
     portable = read_artifact(tmp_path / "slim").portable
     assert portable is not None
     assert portable.tail_weights is not None
