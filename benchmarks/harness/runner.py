@@ -66,6 +66,9 @@ class Runner:
             threads=step.threads,
             train_languages=list(step.trial.train),
             settings=step.method.all_settings,
+            unlabelled=self._data.unlabelled(
+                step.trial, rows, int(step.method.settings.get("unlabelled", 0)), step.seed
+            ),
         )
         worker = self._worker(step, job)
         load = load_average()
@@ -133,6 +136,7 @@ def _warm_up(job: Job) -> Job:
                 "texts": [text for text, _ in rows],
                 "targets": [labels for _, labels in rows],
                 "tests": {"en": ["who do I ask about a payment"]},
+                "unlabelled": [],
             }
         )
     )

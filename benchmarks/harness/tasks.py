@@ -1,6 +1,7 @@
 """Evaluation tasks and their few-shot samples, read from a data folder."""
 
 import json
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -100,6 +101,18 @@ class EvaluationData:
                 raise UsageError(f"{trial.name} has no sample of size {size}; sizes: {', '.join(by_size)}.")
             rows.extend(pool[number] for number in by_size[size])
         return rows
+
+    def unlabelled(self, trial: Trial, sample: Sequence[Row], n_texts: int, seed: int) -> list[str]:
+        """Texts of the train files that are not in the sample, in random order, `n_texts` at most."""
+        known = {row.text for row in sample}
+        texts = [
+            row.text
+            for language in trial.train
+            for row in self._rows(trial.task, "train", language)
+            if row.text not in known
+        ]
+        random.Random(seed).shuffle(texts)
+        return texts[:n_texts]
 
     def tests(self, trial: Trial) -> dict[str, list[Row]]:
         """All test rows of each test language."""

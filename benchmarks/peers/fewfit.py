@@ -15,8 +15,11 @@ _KNOBS = {field.name for field in dataclasses.fields(TrainingSettings)}
 
 
 def fewfit(job: Job) -> Reply:
-    """Fits a Classifier; settings are its parameters (`effort`, `max_length`, `clean`) and any training knob."""
-    settings = job.only("effort", "max_length", "clean", *sorted(_KNOBS))
+    """Fits a Classifier; settings are its parameters (`effort`, `max_length`, `clean`) and any training knob.
+
+    `unlabelled` is how many unlabelled texts it gets, too.
+    """
+    settings = job.only("effort", "max_length", "clean", "unlabelled", *sorted(_KNOBS))
     torch.set_num_threads(job.threads)
     clock = Clock()
     classifier = Classifier(job.base, seed=job.seed, device="cpu", **_parameters(settings))
@@ -24,7 +27,7 @@ def fewfit(job: Job) -> Reply:
         if job.kind == "multi":
             classifier.fit(job.texts, job.targets)
         else:
-            classifier.fit(job.texts, [target[0] for target in job.targets])
+            classifier.fit(job.texts, [target[0] for target in job.targets], unlabelled=job.unlabelled)
     columns = [str(label) for label in classifier.classes_]
     predictions = {}
     for language, texts in job.tests.items():
@@ -35,13 +38,17 @@ def fewfit(job: Job) -> Reply:
             probabilities = np.asarray(classifier.predict_proba(texts))
         predictions[language] = Prediction(given, probabilities.tolist(), predict_s)
     manifest = classifier.manifest_
-    notes = {"tuned": manifest.tuned, "steps": manifest.training.get("steps")}
+    notes = {
+        "tuned": manifest.tuned,
+        "steps": manifest.training.get("steps"),
+        "n_pseudo_labelled": manifest.training.get("n_pseudo_labelled"),
+    }
     return Reply(columns, predictions, clock.wall_s, clock.cpu_s, notes)
 
 
 def _parameters(settings: dict[str, Any]) -> dict[str, Any]:
     """The constructor's arguments: training knobs are put into TrainingSettings, on top of the effort's."""
-    parameters = {name: value for name, value in settings.items() if name not in _KNOBS}
+    parameters = {name: value for name, value in settings.items() if name not in _KNOBS and name != "unlabelled"}
     knobs = {name: value for name, value in settings.items() if name in _KNOBS}
     if knobs:
         effort: Effort = parameters.pop("effort", "balanced")

@@ -20,7 +20,8 @@ class Job:
     """What a worker is asked: train on labelled texts, answer for the texts of each test language.
 
     `labels` are the labels of the training rows, sorted. `base` is a folder; every text is to be read
-    with `prefix` before it. `seed` decides all that is random.
+    with `prefix` before it. `seed` decides all that is random. `unlabelled` texts are there where the setting of
+    that name asks for them.
     """
 
     kind: str
@@ -34,6 +35,7 @@ class Job:
     threads: int
     train_languages: list[str]
     settings: dict[str, Any]
+    unlabelled: list[str] = field(default_factory=list)
 
     @property
     def indicator(self) -> list[list[int]]:

@@ -16,7 +16,7 @@ from fewfit.classifier.paths import check_paths
 from fewfit.classifier.rejecting import check_rejection
 from fewfit.classifier.updating import Update, updated
 from fewfit.classifier.weights import ClassWeight, kept_weights, label_weights
-from fewfit.data import Report, Requirements, clean_text, drop_duplicates, validate
+from fewfit.data import Report, Requirements, clean_text, drop_duplicates, new_texts, validate
 from fewfit.errors import ArtifactError, BaseError, InputError, MissingExtraError
 from fewfit.serving.engine_runtime import EngineRuntime
 
@@ -119,11 +119,16 @@ class Classifier(Answering):
         texts: Iterable[str],
         labels: Labels,
         *,
+        unlabelled: Iterable[str] | None = None,
         on_event: "EventSink | None" = None,
         cancel: threading.Event | None = None,
         report: Report | None = None,
     ) -> Self:
         """Fine-tunes on labelled texts and returns the classifier itself.
+
+        `unlabelled` are texts such as it will be asked, without labels: those that a first model is surest of are
+        learnt from, too, where that helps on held-out texts. Some hundred are enough; of more than a thousand, as many
+        are drawn. It takes twice the time, and needs one label a text.
 
         `on_event` is called with an `Event` as work goes on; setting `cancel` from another thread ends it
         with Cancelled, and the classifier stays as it was. What is doubtful in the data is logged and kept
@@ -142,13 +147,18 @@ class Classifier(Answering):
         if self.path_separator is not None:
             check_paths(self.path_separator, targets.kind, targets.labels)
         check_rejection(self.reject, targets.kind, settings)
+        others = [] if unlabelled is None else text_rows(unlabelled)
+        if others and targets.kind == "multi":
+            raise InputError("Unlabelled texts are learnt from in single-label models only; leave out `unlabelled`.")
         encoder = with_torch.load_encoder(self.base, self.device)
         max_length = encoder.config.max_length
         if self.max_length is not None:
             max_length = whole_number("max_length", self.max_length)  # what the base can read is the tokenizer's to say
         if self.clean:
             dataset = dataset.with_examples(replace(e, text=clean_text(e.text)) for e in dataset.examples)
+            others = [clean_text(text) for text in others]
         read = dataset.texts
+        others = new_texts(others, known=read)
         if report is None:
             checked = validate(
                 dataset,
@@ -162,7 +172,9 @@ class Classifier(Answering):
                 logger.warning("%s", finding.message)
         report.raise_for_errors()
         progress = training.Progress(on_event, cancel)
-        trained = training.train(encoder, read, targets, settings, seed=seed, max_length=max_length, progress=progress)
+        trained = training.train(
+            encoder, read, targets, settings, unlabelled=others, seed=seed, max_length=max_length, progress=progress
+        )
         if self.reject is not None:
             rejection = training.fit_rejection(self.reject, trained.likeness, trained.embeddings, targets)
             trained = replace(trained, decision=replace(trained.decision, rejection=rejection))
@@ -181,6 +193,7 @@ class Classifier(Answering):
                 "reject": self.reject,
                 "path_separator": self.path_separator,
                 "indicator": columns is not None,
+                "n_unlabelled": len(others),
             },
             warnings=[finding.message for finding in report.warnings],
             texts=read if self.keep_examples else None,

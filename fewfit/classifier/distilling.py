@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fewfit.artifact import Artifact
-from fewfit.data import clean_text
+from fewfit.data import clean_text, new_texts
 from fewfit.errors import InputError
 from fewfit.fast_tier import FastTier, fast_answers
 from fewfit.serving.engine_runtime import EngineRuntime
@@ -34,20 +34,19 @@ def distilled(
     """The artifact with a fast tier, or without one where the promise could not be kept, and the report."""
     from fewfit.encoders.static_vectors import static_vectors
     from fewfit.training.distilling import LEAST_TEXTS, MOST_TEXTS, teach
+    from fewfit.training.self_training import sampled
 
     if not 0 < max_disagreement < 1:
         raise InputError(f"max_disagreement is {max_disagreement}; expected a share between 0 and 1, such as 0.01.")
     clean = artifact.manifest.clean
     known = tuple(artifact.examples.texts) if artifact.examples is not None else ()
-    new = _different([clean_text(text) for text in unlabelled] if clean else unlabelled, known)
+    new = new_texts([clean_text(text) for text in unlabelled] if clean else unlabelled, known)
     if len(new) < LEAST_TEXTS:
         raise InputError(
             f"There are {len(new):,} different unlabelled texts that the model was not trained on; at least "
             f"{LEAST_TEXTS} are needed to promise anything about others. Give more texts such as it will be asked."
         )
-    if len(new) > MOST_TEXTS:
-        rows = np.random.default_rng(0).choice(len(new), MOST_TEXTS, replace=False)
-        new = [new[row] for row in np.sort(rows)]
+    new = sampled(new, MOST_TEXTS, seed=0)
     texts = [*new, *known[:MOST_TEXTS]]
     progress.plan(len(texts), 1.0)
     runtime = EngineRuntime(replace(artifact, fast=None))
@@ -74,18 +73,6 @@ def distilled(
         report = _with_speed(report, full_texts_per_s, _rate(tier, runtime, new))
     manifest = replace(artifact.manifest, fast=report.to_dict())
     return replace(artifact, manifest=manifest, fast=tier), report
-
-
-def _different(texts: Sequence[str], known: Sequence[str]) -> list[str]:
-    """Each text once, without those that are known, in their order."""
-    seen = {" ".join(text.split()) for text in known}
-    found = []
-    for text in texts:
-        key = " ".join(text.split())
-        if key and key not in seen:
-            seen.add(key)
-            found.append(text)
-    return found
 
 
 def _rate(tier: FastTier, runtime: EngineRuntime, texts: Sequence[str]) -> float:

@@ -59,6 +59,7 @@ def make_artifact(
             "steps": trained.steps,
             "elapsed_s": round(trained.elapsed_s, 3),
             "n_texts": len(targets),
+            "n_pseudo_labelled": trained.n_pseudo_labelled,
             "label_counts": dict(zip(targets.labels, map(int, targets.counts), strict=True)),
         },
         warnings=warnings,

@@ -1,12 +1,13 @@
 """Reads the data of a command and says what was found."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from fewfit.cli.console import say
 from fewfit.cli.options import character
-from fewfit.data import Dataset, Example, Kind, Report, clean_text, read_dataset
+from fewfit.data import Dataset, Example, FileFormat, Kind, Report, clean_text, read_dataset, read_texts
 from fewfit.data.report import counted, listed
 
 
@@ -37,6 +38,28 @@ def read(path: Path, options: DataOptions, *, kind: Kind | None = None) -> tuple
         kind=kind,
         skip_malformed=options.skip_malformed,
     )
+
+
+def read_unlabelled(
+    paths: Iterable[Path],
+    *,
+    file_format: FileFormat | None = None,
+    text_column: str | None = None,
+    delimiter: str | None = None,
+    skip_malformed: bool = False,
+) -> list[str]:
+    """The texts of files without labels, or whose labels do not count."""
+    return [
+        row.text
+        for path in paths
+        for row in read_texts(
+            path,
+            file_format=file_format,
+            text_column=text_column,
+            delimiter=character(delimiter),
+            on_report=(lambda _: None) if skip_malformed else None,
+        )
+    ]
 
 
 def say_what_was_read(dataset: Dataset) -> None:

@@ -10,9 +10,9 @@ from rich.table import Table
 from fewfit.artifact import check_replaceable
 from fewfit.cli.app import app
 from fewfit.cli.console import say, show, show_json, show_log, training_progress
+from fewfit.cli.data import read_unlabelled
 from fewfit.cli.model import open_model
-from fewfit.cli.options import Delimiter, Json, Quiet, SkipMalformed, TextColumn, character
-from fewfit.data import read_texts
+from fewfit.cli.options import Delimiter, Json, Quiet, SkipMalformed, TextColumn
 
 if TYPE_CHECKING:
     from fewfit.training.distilling import FastReport, Point
@@ -62,17 +62,13 @@ def distil(
     """
     show_log(quiet=quiet)
     check_replaceable(output or model)
-    rows = [
-        row.text
-        for path in texts
-        for row in read_texts(
-            path,
-            file_format=file_format,
-            text_column=text_column,
-            delimiter=character(delimiter),
-            on_report=(lambda _: None) if skip_malformed else None,
-        )
-    ]
+    rows = read_unlabelled(
+        texts,
+        file_format=file_format,
+        text_column=text_column,
+        delimiter=delimiter,
+        skip_malformed=skip_malformed,
+    )
     classifier = open_model(model, base, quiet=quiet)
     cancel = threading.Event()
     with training_progress(quiet=quiet or as_json) as on_event:

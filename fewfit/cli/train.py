@@ -10,7 +10,7 @@ from fewfit.classifier import Classifier, ClassWeight
 from fewfit.cli.app import app
 from fewfit.cli.base import Reader, base_argument, open_base
 from fewfit.cli.console import say, say_findings, show, show_json, show_log, training_progress
-from fewfit.cli.data import DataOptions, cleaned, read, say_what_was_read
+from fewfit.cli.data import DataOptions, cleaned, read, read_unlabelled, say_what_was_read
 from fewfit.cli.model import check_output
 from fewfit.cli.options import (
     Clean,
@@ -57,6 +57,16 @@ def train(
     seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same model on the same machine.")] = 0,
     clean: Clean = False,
     max_length: MaxLength = None,
+    unlabelled: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--unlabelled",
+            metavar="FILE",
+            help="Texts without labels, such as the model will be asked: plain text (one a line), CSV, TSV, JSONL or "
+            "Parquet; may be repeated. Those that a first model is surest of are learnt from, too.",
+            show_default=False,
+        ),
+    ] = None,
     class_weight: Annotated[
         list[str] | None,
         typer.Option(
@@ -145,6 +155,7 @@ def train(
     if not quiet:
         say_findings(report)
     report.raise_for_errors(dataset.source)
+    others = read_unlabelled(unlabelled or [], text_column=text_column, skip_malformed=skip_malformed)
     dataset = drop_duplicates(dataset)
     if holdout is not None:
         dataset, evaluation = stratified_split(dataset, eval_fraction=holdout, seed=seed)
@@ -162,7 +173,7 @@ def train(
     )
     started_s = time.monotonic()
     with training_progress(quiet=quiet) as on_event:
-        classifier.fit(dataset.texts, dataset.targets, on_event=on_event, report=report)
+        classifier.fit(dataset.texts, dataset.targets, unlabelled=others, on_event=on_event, report=report)
     elapsed_s = time.monotonic() - started_s
     scores = None
     if evaluation is not None and len(evaluation):
@@ -174,7 +185,10 @@ def train(
         manifest = classifier.manifest_
         layers = f"{manifest.base.tail_layers} of {manifest.base.n_layers} layers of {manifest.base.name}"
         what = f"Fine-tuned the upper {layers}" if manifest.tuned else f"Fitted a head on {manifest.base.name} as it is"
-        say(f"{what} on {len(dataset):,} texts in {elapsed_s:.0f} s; saved to {output}.", style="green")
+        on = f"{len(dataset):,} texts"
+        if others:
+            on += f" and {manifest.training['n_pseudo_labelled']:,} of {len(others):,} unlabelled ones"
+        say(f"{what} on {on} in {elapsed_s:.0f} s; saved to {output}.", style="green")
         say(f"Classify with: fewfit classify {output} texts.txt", style="dim")
     suspects = classifier.insight_.suspects(dataset.rows)
     if suspects and not quiet:
@@ -251,6 +265,7 @@ def _summary(classifier: Classifier, output: Path, elapsed_s: float, report: Rep
         "labels": list(manifest.labels),
         "base": {"name": manifest.base.name, "digest": manifest.base.digest},
         "n_texts": manifest.training["n_texts"],
+        "n_pseudo_labelled": manifest.training["n_pseudo_labelled"],
         "tuned": manifest.tuned,
         "elapsed_s": round(elapsed_s, 1),
         "metrics": manifest.metrics,

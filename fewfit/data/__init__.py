@@ -11,7 +11,7 @@ Nothing in here knows of models: whoever has one hands in `count_tokens`.
 from fewfit.data.cleaning import clean_text
 from fewfit.data.codes import FINDING_CODES
 from fewfit.data.dataset import Dataset, Example, Kind, ReadAs
-from fewfit.data.keys import text_key
+from fewfit.data.keys import new_texts, text_key
 from fewfit.data.language import LanguageMix, language_mix
 from fewfit.data.reading import FileFormat, read_dataset
 from fewfit.data.repairs import (
@@ -47,6 +47,7 @@ __all__ = [
     "keep_known_labels",
     "language_mix",
     "merge_label_variants",
+    "new_texts",
     "read_dataset",
     "read_texts",
     "rename_labels",

@@ -1,6 +1,7 @@
 """When two texts are the same text."""
 
 import unicodedata
+from collections.abc import Iterable
 
 
 def text_key(text: str) -> str:
@@ -19,3 +20,15 @@ def label_key(label: str) -> str:
     True
     """
     return "".join(unicodedata.normalize("NFC", label).casefold().split())
+
+
+def new_texts(texts: Iterable[str], known: Iterable[str]) -> list[str]:
+    """Each text once, in order, without empty ones and without those that are known."""
+    seen = {text_key(""), *map(text_key, known)}
+    found = []
+    for text in texts:
+        key = text_key(text)
+        if key not in seen:
+            seen.add(key)
+            found.append(text)
+    return found

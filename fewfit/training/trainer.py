@@ -2,13 +2,13 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from fewfit.data import stratified_folds
-from fewfit.decision import Calibration, Decision, Head, Kind
+from fewfit.decision import Calibration, Decision, Head, Kind, probabilities
 from fewfit.encoders.encoder import Encoder
 from fewfit.encoders.split import Tail, Trunk
 from fewfit.errors import InputError
@@ -21,6 +21,7 @@ from fewfit.training.insight import Insight
 from fewfit.training.label_names import names_help, spoken
 from fewfit.training.metrics import score
 from fewfit.training.rejecting import HeldOutLikeness
+from fewfit.training.self_training import MOST_UNLABELLED, pseudo_labels, sampled
 from fewfit.training.settings import TrainingSettings
 from fewfit.training.targets import Targets
 from fewfit.training.thresholds import fit_thresholds
@@ -54,6 +55,7 @@ class TrainedModel:
 
     `tail` is the tuned tail, or the base's own where tuning would not have helped (`tuned` says which).
     `frozen` is the decision over the untuned embeddings, kept to show what tuning is worth.
+    `n_pseudo_labelled` is how many unlabelled texts it was tuned on (0 where that would not have helped).
     `out_of_fold` holds the metrics of both on texts that their tails had not seen (empty without folds).
     `insight` is what training showed beside that.
     `embeddings` (n_texts, embedding) are what the tail makes of the training texts, `likeness`
@@ -66,6 +68,7 @@ class TrainedModel:
     tuned: bool
     tail_layers: int
     steps: int
+    n_pseudo_labelled: int
     out_of_fold: dict[str, dict[str, float]]
     embeddings: np.ndarray
     likeness: np.ndarray
@@ -79,16 +82,19 @@ def train(
     targets: Targets,
     settings: TrainingSettings,
     *,
+    unlabelled: Sequence[str] = (),
     seed: int = 0,
     max_length: int | None = None,
     progress: Progress | None = None,
 ) -> TrainedModel:
     """Trains on all texts. The same seed on the same machine gives the same model.
 
+    `unlabelled` texts are learnt from, too, where that helps on held-out texts; see `fewfit.training.self_training`.
     Raises Cancelled where the job's progress was cancelled; nothing outside is changed by then.
     """
     started_s = time.monotonic()
-    return _Job(encoder, texts, targets, settings, seed, max_length, progress or Progress()).run(started_s)
+    job = _Job(encoder, texts, targets, settings, seed, max_length, progress or Progress(), unlabelled)
+    return job.run(started_s)
 
 
 def cross_validate(
@@ -105,6 +111,35 @@ def cross_validate(
     return _Job(encoder, texts, targets, settings, seed, max_length, progress or Progress()).cross_validate()
 
 
+@dataclass(frozen=True)
+class _Tuned:
+    """A tuned tail, and a head fitted on the `embeddings` (n_rows, embedding) that it makes of labelled `rows`.
+
+    `start` is the head on what the untuned tail makes of them, `n_pseudo_labelled` how many unlabelled texts it was
+    tuned on beside.
+    """
+
+    tail: Tail
+    head: Head
+    embeddings: np.ndarray
+    start: Head
+    rows: np.ndarray
+    n_pseudo_labelled: int = 0
+
+
+@dataclass(frozen=True)
+class _HeldOut:
+    """Logits of tuned and frozen models on texts they were not fitted on, (n_texts, n_labels) each.
+
+    `self_trained` says whether unlabelled texts are to be learnt from, and were by the tuned models.
+    """
+
+    tuned: np.ndarray
+    frozen: np.ndarray
+    likeness: HeldOutLikeness
+    self_trained: bool = False
+
+
 class _Job:
     """The state of one training job: what its stages share."""
 
@@ -117,22 +152,26 @@ class _Job:
         seed: int,
         max_length: int | None,
         progress: Progress,
+        unlabelled: Sequence[str] = (),
     ) -> None:
         self.encoder = encoder
         self.texts = texts
+        self.labelled = np.arange(len(texts))
+        read = sampled(unlabelled, MOST_UNLABELLED, seed)
+        self.unlabelled = np.arange(len(texts), len(texts) + len(read))
         self.targets = targets
         self.settings = settings
         self.seed = seed
         self.progress = progress
         self.names: Activations | None = None
-        self.likeness = HeldOutLikeness()
         self.device = encoder.device
         self.tail_layers = _tail_layers(encoder, settings)
         self.steps = settings.steps or default_steps(len(texts), settings.batch_size)
         self.learning_rate = settings.learning_rate or default_learning_rate(
             encoder.config.hidden_size, targets.kind, low_rank=settings.lora_rank is not None
         )
-        self.token_ids = encoder.tokenizer.encode(texts, max_length=max_length)
+        self.self_training_steps = settings.steps or default_steps(2 * len(texts), settings.batch_size)
+        self.token_ids = encoder.tokenizer.encode([*texts, *read], max_length=max_length)
         folds = min(settings.n_folds, int(targets.counts.max()), len(texts))
         self.folds: list[np.ndarray] = []
         if folds > 1:
@@ -143,15 +182,15 @@ class _Job:
         trunk = self.encoder.trunk(self.tail_layers)
         tail = self._new_tail(self.seed)
         activations = self._activations(trunk)
-        embeddings = self._embed(tail, activations)
+        embeddings = self._embed(tail, activations, self.labelled)
         self.names = self._names(trunk, tail, embeddings)
         frozen_head = fit_head(embeddings, self.targets)
-        tuned_logits, frozen_logits = self._out_of_fold(activations, embeddings)
-        everything = np.arange(len(self.texts))
-        self._tune(tail, frozen_head, activations, everything, self.steps, self.seed, "Tuning")
-        self.progress.report("Fitting the head")
-        tuned_embeddings = self._embed(tail, activations)
-        head = fit_head(tuned_embeddings, self.targets)
+        held_out = self._out_of_fold(activations, embeddings)
+        tuned_logits, frozen_logits = held_out.tuned, held_out.frozen
+        learnt = self._tuned(frozen_head, activations, self.labelled, self.seed, "Tuning")
+        if held_out.self_trained:
+            learnt = self._self_trained(learnt, activations, self.seed, "Tuning with unlabelled texts")
+        tail, tuned_embeddings, head = learnt.tail, learnt.embeddings, learnt.head
         decision = self._decision(head, tuned_logits, self._tuned_calibration(tuned_logits))
         frozen = self._decision(frozen_head, frozen_logits, self._frozen_calibration(frozen_logits))
         out_of_fold = {}
@@ -160,7 +199,7 @@ class _Job:
                 "tuned": self._score(decision, tuned_logits),
                 "frozen": self._score(frozen, frozen_logits),
             }
-        tuned = not self.folds or _tuning_helps(out_of_fold)
+        tuned = not self.folds or _helps(out_of_fold["tuned"], out_of_fold["frozen"])
         if not tuned:
             logger.warning("Tuning did not help on held-out folds; the frozen base is used.")
             tail = self._new_tail(self.seed)
@@ -171,9 +210,10 @@ class _Job:
             tuned=tuned,
             tail_layers=self.tail_layers,
             steps=self.steps if tuned else 0,
+            n_pseudo_labelled=learnt.n_pseudo_labelled if tuned else 0,
             out_of_fold=out_of_fold,
             embeddings=tuned_embeddings if tuned else embeddings,
-            likeness=self.likeness.of(tuned=tuned),
+            likeness=held_out.likeness.of(tuned=tuned),
             elapsed_s=time.monotonic() - started_s,
             insight=Insight(
                 self.texts,
@@ -188,10 +228,10 @@ class _Job:
         self._plan()
         trunk, tail = self.encoder.split(self.tail_layers)
         activations = self._activations(trunk)
-        embeddings = self._embed(tail, activations)
+        embeddings = self._embed(tail, activations, self.labelled)
         self.names = self._names(trunk, tail, embeddings)
-        tuned, frozen = self._out_of_fold(activations, embeddings)
-        out_of_fold = OutOfFold(self.folds, tuned, frozen) if self.folds else None
+        held_out = self._out_of_fold(activations, embeddings)
+        out_of_fold = OutOfFold(self.folds, held_out.tuned, held_out.frozen) if self.folds else None
         return Insight(self.texts, self.targets, embeddings, out_of_fold, bool(self.folds))
 
     def _new_tail(self, seed: int) -> Tail:
@@ -203,22 +243,23 @@ class _Job:
 
     def _plan(self) -> None:
         """Announces the work, in units of one text through one layer forward."""
-        n_texts, k = len(self.texts), self.tail_layers
+        n_texts, k = len(self.token_ids), self.tail_layers
         self.cost_per_text = float(max(1, self.encoder.config.n_layers - k))
-        batch = min(self.settings.batch_size, n_texts)
+        batch = min(self.settings.batch_size, len(self.texts))
         self.cost_per_step = TRAINING_COST_FACTOR * batch * max(1, k)
         if self._keeps_activations():
             self.progress.plan(n_texts, self.cost_per_text)
         else:
             self.cost_per_step += batch * self.cost_per_text
-        self.progress.plan(self.steps * (1 + len(self.folds)), self.cost_per_step)
+        steps = self.steps + (self.self_training_steps if len(self.unlabelled) else 0)
+        self.progress.plan(steps * (1 + len(self.folds)), self.cost_per_step)
 
     def _keeps_activations(self) -> bool:
         n_tokens = sum(len(ids) for ids in self.token_ids)
         return n_tokens * self.encoder.config.hidden_size * 4 <= KEPT_ACTIVATIONS_LIMIT_BYTES
 
     def _activations(self, trunk: Trunk) -> Activations:
-        stage = f"Reading {len(self.texts):,} texts"
+        stage = f"Reading {len(self.token_ids):,} texts"
         self.progress.report(stage)
         if not self._keeps_activations():
             return ComputedActivations(trunk, self.encoder.tokenizer, self.token_ids, device=self.device)
@@ -260,56 +301,107 @@ class _Job:
             rows=rows,
         )
 
+    def _tuned(self, start: Head, activations: Activations, rows: np.ndarray, seed: int, stage: str) -> "_Tuned":
+        """A tail tuned on some of the labelled texts; `start` is the head on what the untuned tail makes of them."""
+        tail = self._tune(start, activations, self.targets, rows, self.steps, seed, stage)
+        return self._with_head(tail, start, activations, rows)
+
+    def _self_trained(self, teacher: "_Tuned", activations: Activations, seed: int, stage: str) -> "_Tuned":
+        """A tail tuned on the labelled texts of `teacher` and on the unlabelled ones that it is surest of."""
+        logits = teacher.head.logits(self._embed(teacher.tail, activations, self.unlabelled))
+        chosen, labels = pseudo_labels(probabilities(self.targets.kind, logits), self.targets.take(teacher.rows))
+        taken = self.unlabelled[chosen]
+        matrix = np.zeros((len(self.token_ids), self.targets.n_labels), dtype=bool)
+        matrix[self.labelled] = self.targets.matrix
+        matrix[taken] = labels
+        targets, rows = replace(self.targets, matrix=matrix), np.concatenate([teacher.rows, taken])
+        tail = self._tune(teacher.start, activations, targets, rows, self.self_training_steps, seed, stage)
+        return replace(self._with_head(tail, teacher.start, activations, teacher.rows), n_pseudo_labelled=len(taken))
+
     def _tune(
         self,
-        tail: Tail,
-        head: Head,
+        start: Head,
         activations: Activations,
+        targets: Targets,
         rows: np.ndarray,
         steps: int,
         seed: int,
         stage: str,
-    ) -> None:
+    ) -> Tail:
+        """A fresh tail, tuned on `rows`."""
+        tail = self._new_tail(seed)
         tail.set_dropout(self.settings.dropout)
-        plan = TuningPlan(self.settings, steps, self.learning_rate, seed)
         tune(
             tail,
-            head,
+            start,
             activations,
-            self.targets,
+            targets,
             rows,
-            plan,
+            TuningPlan(self.settings, steps, self.learning_rate, seed),
             device=self.device,
             progress=self.progress,
             stage=stage,
             cost_per_step=self.cost_per_step,
             names=self.names,
         )
+        return tail
 
-    def _out_of_fold(self, activations: Activations, embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Logits of tuned and frozen models on texts they were not fitted on, (n_texts, n_labels) each.
+    def _with_head(self, tail: Tail, start: Head, activations: Activations, rows: np.ndarray) -> "_Tuned":
+        self.progress.report("Fitting the head")
+        embeddings = self._embed(tail, activations, rows)
+        return _Tuned(tail, fit_head(embeddings, self.targets.take(rows)), embeddings, start, rows)
 
-        Without folds, those of heads over the frozen base stand in for both.
+    def _out_of_fold(self, activations: Activations, embeddings: np.ndarray) -> "_HeldOut":
+        """What tuned and frozen models say of texts they were not fitted on.
+
+        Without folds, heads over the frozen base stand in for both, and unlabelled texts are learnt from unchecked.
         """
-        shape = (len(self.texts), self.targets.n_labels)
-        tuned, frozen = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=np.float32)
-        folds = self.folds or self._head_folds()
-        everything = np.arange(len(self.texts))
-        for number, held_out in enumerate(folds):
-            kept = np.setdiff1d(everything, held_out)
-            head = fit_head(embeddings[kept], self.targets.take(kept))
-            frozen[held_out] = head.logits(embeddings[held_out])
-            if not self.folds:
-                continue
-            stage = f"Checking on held-out texts, part {number + 1} of {len(folds)}"
-            tail = self._new_tail(self.seed + 1 + number)
-            self._tune(tail, head, activations, kept, self.steps, self.seed + 1 + number, stage)
-            inside, outside = self._embed(tail, activations, kept), self._embed(tail, activations, held_out)
-            tuned[held_out] = fit_head(inside, self.targets.take(kept)).logits(outside)
-            self.likeness.see(
-                self.targets.take(kept), tuned=(inside, outside), frozen=(embeddings[kept], embeddings[held_out])
+        frozen = np.zeros((len(self.texts), self.targets.n_labels), dtype=np.float32)
+        starts = []
+        for fold in self.folds or self._head_folds():
+            kept = np.setdiff1d(self.labelled, fold)
+            starts.append(fit_head(embeddings[kept], self.targets.take(kept)))
+            frozen[fold] = starts[-1].logits(embeddings[fold])
+        if not self.folds:
+            return _HeldOut(frozen, frozen, HeldOutLikeness(), self_trained=len(self.unlabelled) > 0)
+        stage = f"Checking on held-out texts, part {{}} of {len(self.folds)}"
+        numbered = list(enumerate(zip(starts, self.folds, strict=True), start=1))
+        tails = (
+            self._tuned(start, activations, np.setdiff1d(self.labelled, fold), self.seed + number, stage.format(number))
+            for number, (start, fold) in numbered
+        )
+        if not len(self.unlabelled):
+            return self._held_out(tails, activations, embeddings, frozen)
+        teachers = list(tails)
+        held_out = self._held_out(teachers, activations, embeddings, frozen)
+        students = (
+            self._self_trained(teacher, activations, self.seed + number, f"{stage.format(number)}, unlabelled texts")
+            for number, teacher in enumerate(teachers, start=1)
+        )
+        self_trained = self._held_out(students, activations, embeddings, frozen)
+        scores = [
+            self._score(self._decision(starts[0], logits, self._tuned_calibration(logits)), logits)
+            for logits in (self_trained.tuned, held_out.tuned)
+        ]
+        if _helps(*scores):
+            return replace(self_trained, self_trained=True)
+        logger.warning("Unlabelled texts did not help on held-out folds; the model learns from the labelled ones only.")
+        return held_out
+
+    def _held_out(
+        self, tails: Iterable["_Tuned"], activations: Activations, embeddings: np.ndarray, frozen: np.ndarray
+    ) -> "_HeldOut":
+        """What tails, one a fold, say of the texts of their fold."""
+        tuned, likeness = np.zeros_like(frozen), HeldOutLikeness()
+        for tail, fold in zip(tails, self.folds, strict=True):
+            outside = self._embed(tail.tail, activations, fold)
+            tuned[fold] = tail.head.logits(outside)
+            likeness.see(
+                self.targets.take(tail.rows),
+                tuned=(tail.embeddings, outside),
+                frozen=(embeddings[tail.rows], embeddings[fold]),
             )
-        return (tuned if self.folds else frozen), frozen
+        return _HeldOut(tuned, frozen, likeness)
 
     def _head_folds(self) -> list[np.ndarray]:
         n_folds = min(5, int(self.targets.counts.max()), len(self.texts))
@@ -370,7 +462,6 @@ def _fold_keys(targets: Targets) -> list[str] | list[list[str]]:
     return [[targets.labels[column] for column in np.flatnonzero(row)] for row in targets.matrix]
 
 
-def _tuning_helps(out_of_fold: dict[str, dict[str, float]]) -> bool:
-    """Tuning is kept unless held-out texts speak against it in both ways: fewer right, and less sure."""
-    tuned, frozen = out_of_fold["tuned"], out_of_fold["frozen"]
-    return tuned["macro_f1"] >= frozen["macro_f1"] or tuned["loss"] <= frozen["loss"]
+def _helps(after: dict[str, float], before: dict[str, float]) -> bool:
+    """A step is kept unless held-out texts speak against it in both ways: fewer right, and less sure."""
+    return after["macro_f1"] >= before["macro_f1"] or after["loss"] <= before["loss"]

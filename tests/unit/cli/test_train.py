@@ -99,6 +99,22 @@ def test_a_model_is_replaced_quietly_and_cleaning_is_kept_with_it(
     assert list(tmp_path.iterdir()) == [folder]
 
 
+def test_unlabelled_texts_of_several_files_are_learnt_from(
+    run: Run, tickets: Path, toy_base: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "some.txt").write_text("".join(f"where is my parcel {number}\n" for number in range(40)))
+    (tmp_path / "more.csv").write_text("text,date\n" + "".join(f"the film was slow {n},2020\n" for n in range(40)))
+    others = ["--unlabelled", tmp_path / "some.txt", "--unlabelled", tmp_path / "more.csv"]
+
+    ran = run("train", tickets, "-o", tmp_path / "m", "-b", toy_base, "--effort", "quick", *others)
+
+    assert ran.exit_code == 0
+    training = Classifier.load(tmp_path / "m").manifest_.training
+    assert training["n_unlabelled"] == 80
+    assert training["n_pseudo_labelled"] > 0
+    assert f"on 48 texts and {training['n_pseudo_labelled']} of 80 unlabelled ones" in ran.stderr
+
+
 def test_cancelling_leaves_nothing_behind(
     run: Run, tickets: Path, toy_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
