@@ -271,6 +271,8 @@ def _decision_json(decision: Decision) -> dict[str, Any]:
     }
     if decision.rejection is not None:
         data["rejection"] = {"rate": decision.rejection.rate, "threshold": decision.rejection.threshold}
+    if decision.groups:
+        data["groups"] = [list(columns) for columns in decision.groups]
     if decision.kind == "single":
         data["temperature"] = 1 / float(decision.calibration.scale[0])
     return data
@@ -290,14 +292,17 @@ def _decision(manifest: Manifest, data: Mapping[str, Any], heads: Mapping[str, n
     ):
         if array is not None and len(array) != n_labels:
             raise ValueError(f"{name} has {len(array)} rows for {n_labels} labels")
-    if (thresholds is None) != (manifest.kind == "single"):
-        raise ValueError("thresholds belong to multilabel models, and only to them")
+    groups = tuple(tuple(int(column) for column in columns) for columns in data.get("groups", []))
+    if groups and (manifest.kind == "single" or sorted(c for columns in groups for c in columns) != [*range(n_labels)]):
+        raise ValueError("groups belong to multilabel models, and every label to one of them")
+    if (thresholds is None) != (manifest.kind == "single" or bool(groups)):
+        raise ValueError("thresholds belong to multilabel models without groups, and only to them")
     rejection = None
     if rejected := data.get("rejection"):
         rejection = Rejection(float(rejected["rate"]), float(rejected["threshold"]), heads[f"{prefix}references"])
         if rejection.references.shape[1:] != head.weight.shape[1:]:
             raise ValueError(f"the references have shape {rejection.references.shape}")
-    return Decision(manifest.kind, manifest.labels, head, calibration, thresholds, rejection)
+    return Decision(manifest.kind, manifest.labels, head, calibration, thresholds, rejection, groups)
 
 
 def _manifest(data: Mapping[str, Any]) -> Manifest:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fewfit.decision import Decision, probabilities
+from fewfit.decision import Decision, margins_in
 
 FILE = "fast.safetensors"
 N_PAIRS = 1 << 16  # places of the table of pairs; two pairs may share one
@@ -90,12 +90,12 @@ class FastTier:
 def margins(decision: Decision, logits: NDArray[np.floating]) -> NDArray[np.float64]:
     """How far each text (calibrated logits, (n_texts, n_labels)) is from another answer.
 
-    Single-label: between the best label and the next. Multilabel: the label nearest to its threshold.
+    Single-label: between the best label and the next (in groups: in the nearest one). Multilabel: the label nearest to
+    its threshold.
     """
     logits = np.asarray(logits, dtype=np.float64)
-    if decision.kind == "single":
-        ordered = np.sort(logits, axis=1)
-        return np.asarray(ordered[:, -1] - ordered[:, -2])
+    if decision.exclusive:
+        return margins_in(decision.exclusive, logits)
     assert decision.thresholds is not None
     thresholds = np.clip(decision.thresholds, 1e-9, 1 - 1e-9)
     return np.asarray(np.abs(logits - np.log(thresholds / (1 - thresholds))).min(axis=1))
@@ -106,4 +106,4 @@ def fast_answers(
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     """Which texts the tier is sure of, and its confidences for all of them, (n_texts, n_labels)."""
     logits = tier.logits(encoded)
-    return margins(decision, logits) >= tier.cut, probabilities(decision.kind, logits)
+    return margins(decision, logits) >= tier.cut, decision.of_calibrated(logits)

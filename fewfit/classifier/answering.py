@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from fewfit.classifier.estimator import Estimator
 from fewfit.classifier.explaining import DEFAULT_WORDS, Explanation, explain
 from fewfit.classifier.inputs import Labels, as_kept, label_names, text_rows
 from fewfit.data import clean_text
-from fewfit.decision import Decision, LabelTree
+from fewfit.decision import Decision, LabelGroups, LabelTree
 from fewfit.errors import ArtifactError, BaseError, InputError, NotFittedError
 from fewfit.serving.engine_runtime import EngineRuntime
 from fewfit.serving.requests import Answers, Speed
@@ -62,6 +63,8 @@ class Answering(Estimator):
         paths, `stop_below` is how sure an answer has to be: a text that is less sure of its label gets the nearest
         parent that is sure enough, at the least the first part of the path.
 
+        Where labels are in groups, the list has one label of each, in the order of the groups.
+
         `thresholds` overrides the fitted ones for this call: one for all labels, or some by name. With
         speed="fast" the fast tier answers what it is sure of (see `distil`); it keeps to the fitted thresholds.
         """
@@ -84,7 +87,10 @@ class Answering(Estimator):
             if decision.rejection is None:
                 return best
             return [None if out else name for name, out in zip(best, answers.rejected, strict=True)]
-        order = np.argsort(-confidences, axis=1, kind="stable")
+        if decision.groups:
+            order = np.tile(np.concatenate(decision.groups), (len(given), 1))
+        else:
+            order = np.argsort(-confidences, axis=1, kind="stable")
         return [[names[column] for column in row if given[number, column]] for number, row in enumerate(order)]
 
     def predict_proba(self, texts: Iterable[str], *, speed: Speed = "full") -> np.ndarray:
@@ -133,6 +139,7 @@ class Answering(Estimator):
         if len(rows) != len(names):
             raise InputError(f"There are {len(rows):,} texts and {len(names):,} labels; expected one label a text.")
         targets = training.Targets.from_labels(names, known=artifact.decision.labels)
+        targets = replace(targets, groups=artifact.decision.groups)
         if targets.kind != artifact.decision.kind:
             raise InputError(
                 f"The labels are {_KINDS[targets.kind]}, but the model is {_KINDS[artifact.decision.kind]}. "
@@ -164,6 +171,26 @@ class Answering(Estimator):
             found[depth] = training.score(targets, tree.confidences(confidences, depth), tree.given(given, depth))
         return found
 
+    def evaluate_groups(self, texts: Iterable[str], labels: Labels) -> "dict[str, Metrics]":
+        """How good the answers are in each group, where labels are in groups; a text may lack a label of one.
+
+        Raises InputError for a model whose labels are in no groups and for labels that it does not know.
+        """
+        training, groups, decision = with_torch.training(), self.label_groups_, self._fitted().decision
+        names = [as_kept(label) for label in label_names(labels)[0]]
+        confidences = self.predict_proba(texts)
+        if len(confidences) != len(names):
+            raise InputError(f"There are {len(confidences):,} texts and {len(names):,} labels; expected one a text.")
+        targets = training.Targets.from_labels(names, known=decision.labels)
+        given = decision.matrix(confidences)
+        found = {}
+        for name, columns in zip(groups.names, map(list, groups.columns), strict=True):
+            rows = np.flatnonzero(targets.matrix[:, columns].sum(axis=1) == 1)
+            if len(rows):
+                own = targets.take(rows).of_group(columns)
+                found[name] = training.score(own, confidences[rows][:, columns], given[rows][:, columns])
+        return found
+
     def score(self, texts: Iterable[str], labels: Labels) -> float:
         """Share of texts whose answer is right (multilabel: in every label), as scikit-learn has it."""
         return self.evaluate(texts, labels, compare=False).metrics.subset_accuracy
@@ -185,6 +212,17 @@ class Answering(Estimator):
                 "'billing > refund'."
             )
         return LabelTree(decision.labels, separator)
+
+    @property
+    def label_groups_(self) -> LabelGroups:
+        """The groups of which one label applies each. Raises InputError where labels are in no groups."""
+        separator = self._fitted().manifest.training.get("group_separator")
+        if separator is None:
+            raise InputError(
+                "The labels of this model are in no groups. Train it with group_separator, such as ': ' for "
+                "'topic: billing' and 'tone: angry'."
+            )
+        return LabelGroups(self._fitted().decision.labels, separator)
 
     @property
     def warnings_(self) -> list[str]:

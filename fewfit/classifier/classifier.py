@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from fewfit.artifact import read_artifact, write_artifact
 from fewfit.classifier import with_torch
 from fewfit.classifier.answering import Answering
+from fewfit.classifier.groups import label_groups
 from fewfit.classifier.inputs import Labels, label_names, labelled, text_rows, whole_number
 from fewfit.classifier.making import make_artifact
 from fewfit.classifier.paths import check_paths
@@ -50,6 +51,8 @@ class Classifier(Answering):
     `reject` is the share of ordinary texts that may be rejected so that texts unlike all training texts are,
     too (0.05: one in 20; None: every text gets a label).
     `path_separator` says that labels are paths ("billing > refund" with " > "): see `predict` and `path_tree_`.
+    `group_separator` says that labels are in groups of which one applies each ("topic: billing" with ": "): every text
+    has a list with one label of each, and gets one.
     `keep_examples` keeps training texts and their embeddings in the model, for `update` and `explain`.
 
     scikit-learn's conventions hold: parameters are kept as given, fitted attributes end in an underscore,
@@ -68,6 +71,7 @@ class Classifier(Answering):
         "class_weight",
         "reject",
         "path_separator",
+        "group_separator",
         "keep_examples",
         "settings",
     )
@@ -86,6 +90,7 @@ class Classifier(Answering):
         class_weight: ClassWeight = "balanced",
         reject: float | None = None,
         path_separator: str | None = None,
+        group_separator: str | None = None,
         keep_examples: bool = True,
         settings: "TrainingSettings | None" = None,
     ) -> None:
@@ -98,6 +103,7 @@ class Classifier(Answering):
         self.class_weight = class_weight
         self.reject = reject
         self.path_separator = path_separator
+        self.group_separator = group_separator
         self.keep_examples = keep_examples
         self.settings = settings
 
@@ -143,7 +149,8 @@ class Classifier(Answering):
         dataset, found = labelled(texts, names)
         found.raise_for_errors()
         targets = training.Targets.from_labels(dataset.targets, known=columns)
-        targets = replace(targets, weights=label_weights(self.class_weight, targets.labels))
+        groups = label_groups(self.group_separator, targets.kind, targets.labels, targets.matrix, dataset.rows)
+        targets = replace(targets, weights=label_weights(self.class_weight, targets.labels), groups=groups)
         if self.path_separator is not None:
             check_paths(self.path_separator, targets.kind, targets.labels)
         check_rejection(self.reject, targets.kind, settings)
@@ -192,6 +199,7 @@ class Classifier(Answering):
                 "class_weight": kept_weights(self.class_weight),
                 "reject": self.reject,
                 "path_separator": self.path_separator,
+                "group_separator": self.group_separator,
                 "indicator": columns is not None,
                 "n_unlabelled": len(others),
             },
@@ -336,6 +344,7 @@ class Classifier(Answering):
             class_weight=settings.get("class_weight", "balanced"),
             reject=settings.get("reject"),
             path_separator=settings.get("path_separator"),
+            group_separator=settings.get("group_separator"),
             keep_examples=artifact.examples is not None,
         )
         if "settings" in settings and settings.get("effort") is None:

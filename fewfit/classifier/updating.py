@@ -10,6 +10,7 @@ import numpy as np
 
 from fewfit.artifact import Artifact
 from fewfit.classifier import with_torch
+from fewfit.classifier.groups import label_groups
 from fewfit.classifier.making import now
 from fewfit.classifier.weights import label_weights
 from fewfit.data import stratified_folds
@@ -125,8 +126,11 @@ def _targets(artifact: Artifact, labels: Sequence[Any]) -> "Targets":
     if added and artifact.manifest.training.get("indicator"):
         raise InputError("A model that answers with an indicator matrix cannot get another column. Train it again.")
     targets: Targets = training.Targets.from_labels(labels, known=(*known, *added))
-    weights = label_weights(artifact.manifest.training.get("class_weight", "balanced"), targets.labels)
-    return replace(targets, weights=weights)
+    record = artifact.manifest.training
+    weights = label_weights(record.get("class_weight", "balanced"), targets.labels)
+    rows = range(1, len(targets) + 1)
+    groups = label_groups(record.get("group_separator"), targets.kind, targets.labels, targets.matrix, rows)
+    return replace(targets, weights=weights, groups=groups)
 
 
 def _widened(matrix: np.ndarray, n_labels: int) -> np.ndarray:
@@ -142,7 +146,7 @@ def _before(artifact: Artifact, new: "Targets", embeddings: np.ndarray) -> "Metr
     if not len(rows):
         return None
     confidences = decision.probabilities(embeddings[rows])
-    truth = training.Targets(new.kind, decision.labels, new.matrix[rows, :n_known])
+    truth = training.Targets(new.kind, decision.labels, new.matrix[rows, :n_known], groups=decision.groups)
     found: Metrics = training.score(truth, confidences, decision.matrix(confidences))
     return found
 
@@ -175,10 +179,10 @@ def _decision(old: Decision, head: Any, new: "Targets", logits: np.ndarray | Non
     scale = np.append(old.calibration.scale, np.full(n_added, np.exp(np.log(old.calibration.scale).mean())))
     offset = np.append(old.calibration.offset, np.full(n_added, old.calibration.offset.mean()))
     calibration = Calibration(scale, offset)
-    if new.kind == "single":
+    if new.exclusive:
         if logits is not None:
-            calibration = fit_calibration(logits, new, prior_scale=float(scale[0]))
-        return replace(old, labels=new.labels, head=head, calibration=calibration)
+            calibration = fit_calibration(logits, new, prior_scale=float(np.exp(np.log(scale).mean())))
+        return replace(old, labels=new.labels, head=head, calibration=calibration, groups=new.groups)
     assert old.thresholds is not None
     thresholds = np.append(old.thresholds, np.full(n_added, np.median(old.thresholds)))
     decision = replace(old, labels=new.labels, head=head, calibration=calibration, thresholds=thresholds)

@@ -44,13 +44,19 @@ def _figures(title: str, manifest: Manifest, evaluation: Mapping[str, Any]) -> T
     return metrics_table(title, manifest.kind, figures, evaluation["frozen"], intervals)
 
 
+def _kind(manifest: Manifest) -> str:
+    if manifest.kind == "single":
+        return "one label a text"
+    return "multilabel" if manifest.training.get("group_separator") is None else "one label of each group"
+
+
 def _about(model: Path, manifest: Manifest) -> Table:
     base, training = manifest.base, manifest.training
     table = Table(title=str(model), title_justify="left", title_style="bold", show_header=False)
     table.add_column(style="dim")
     table.add_column()
     rows = {
-        "kind": "one label a text" if manifest.kind == "single" else "multilabel",
+        "kind": _kind(manifest),
         "labels": f"{len(manifest.labels)}: {listed(manifest.labels, shown=20)}",
         "base": f"{base.name} ({base.digest[:12]}), from {base.source}",
         "tuned": f"the upper {base.tail_layers} of {base.n_layers} layers" if manifest.tuned else "the head alone",

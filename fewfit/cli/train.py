@@ -96,6 +96,16 @@ def train(
             show_default=False,
         ),
     ] = None,
+    group_separator: Annotated[
+        str | None,
+        typer.Option(
+            "--group-separator",
+            metavar="TEXT",
+            help="Labels are in groups of which one applies each, with this between group and choice, such as ': ' in "
+            "'topic: billing'.",
+            show_default=False,
+        ),
+    ] = None,
     keep_examples: Annotated[
         bool,
         typer.Option(
@@ -169,6 +179,7 @@ def train(
         class_weight=weights,
         reject=reject,
         path_separator=path_separator,
+        group_separator=group_separator,
         keep_examples=keep_examples,
     )
     started_s = time.monotonic()

@@ -1,7 +1,21 @@
 """From an embedding to an answer. Plain numpy, the same wherever it runs."""
 
 from fewfit.decision.decision import Calibration, Decision, Head, Kind, probabilities
+from fewfit.decision.groups import Groups, LabelGroups, margins_in, surest_in
 from fewfit.decision.paths import LabelTree
 from fewfit.decision.rejection import Rejection, likeness
 
-__all__ = ["Calibration", "Decision", "Head", "Kind", "LabelTree", "Rejection", "likeness", "probabilities"]
+__all__ = [
+    "Calibration",
+    "Decision",
+    "Groups",
+    "Head",
+    "Kind",
+    "LabelGroups",
+    "LabelTree",
+    "Rejection",
+    "likeness",
+    "margins_in",
+    "probabilities",
+    "surest_in",
+]

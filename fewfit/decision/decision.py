@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+from fewfit.decision.groups import Groups, softmax_in, surest_in
 from fewfit.decision.rejection import Rejection
 from fewfit.errors import InputError
 
@@ -64,7 +65,8 @@ class Decision:
     """Everything between an embedding and an answer.
 
     `thresholds` (n_labels,) are the confidences from which a label is given; multilabel only, None
-    in single-label tasks, where the most confident label is the answer. `rejection`, in some single-label
+    in single-label tasks, where the most confident label is the answer. `groups` are the columns of labels of which
+    one applies each, in multilabel models that have such (then without thresholds). `rejection`, in some single-label
     models, says which texts get no label.
     """
 
@@ -74,6 +76,12 @@ class Decision:
     calibration: Calibration
     thresholds: np.ndarray | None = None
     rejection: Rejection | None = None
+    groups: Groups = ()
+
+    @property
+    def exclusive(self) -> Groups:
+        """The columns of labels that exclude each other: all of them, those of each group, or none."""
+        return (tuple(range(len(self.labels))),) if self.kind == "single" else self.groups
 
     def probabilities(self, embeddings: np.ndarray) -> np.ndarray:
         """Confidences, float64 (n_texts, n_labels), columns as in `labels`, for (n_texts, hidden)."""
@@ -81,7 +89,11 @@ class Decision:
 
     def confidences(self, logits: np.ndarray) -> np.ndarray:
         """Confidences, float64 (n_texts, n_labels), for the head's logits of the same shape."""
-        return probabilities(self.kind, self.calibration.apply(logits))
+        return self.of_calibrated(self.calibration.apply(logits))
+
+    def of_calibrated(self, logits: np.ndarray) -> np.ndarray:
+        """Confidences, float64 (n_texts, n_labels), for calibrated logits of the same shape."""
+        return softmax_in(self.exclusive, logits) if self.exclusive else probabilities("multi", logits)
 
     def rejects(self, embeddings: np.ndarray) -> np.ndarray:
         """Which texts get no label since they are unlike the training texts, boolean (n_texts,)."""
@@ -91,12 +103,10 @@ class Decision:
 
     def matrix(self, confidences: np.ndarray) -> np.ndarray:
         """The labels given, boolean (n_texts, n_labels), for confidences of the same shape."""
-        if self.kind == "multi":
-            assert self.thresholds is not None
-            return np.asarray(confidences >= self.thresholds)
-        best = np.zeros(confidences.shape, dtype=bool)
-        best[np.arange(len(confidences)), confidences.argmax(axis=1)] = True
-        return best
+        if self.exclusive:
+            return surest_in(self.exclusive, confidences)
+        assert self.thresholds is not None
+        return np.asarray(confidences >= self.thresholds)
 
     def with_thresholds(self, thresholds: float | Mapping[str, float] | None) -> "Decision":
         """The same decision with other thresholds: one for all labels, or some labels by name.
@@ -105,9 +115,10 @@ class Decision:
         """
         if thresholds is None:
             return self
-        if self.kind == "single" or self.thresholds is None:
+        if self.thresholds is None:
+            what, which = ("a single-label model", "") if self.kind == "single" else ("a model of groups", " of each")
             raise InputError(
-                "This is a single-label model: it answers with its most confident label and has no thresholds. "
+                f"This is {what}: it answers with its most confident label{which} and has no thresholds. "
                 "Leave out `thresholds`, or compare predict_proba with a limit of your own."
             )
         changed = self.thresholds.copy()

@@ -9,6 +9,7 @@ import numpy as np
 import onnxruntime as ort
 
 from fewfit.artifact import Artifact, read_artifact
+from fewfit.decision import Groups
 from fewfit.encoders.cache import write_bytes_atomically
 from fewfit.encoders.graphs import Precision
 from fewfit.encoders.lora import LORA_INPUT, lora_vector
@@ -74,11 +75,10 @@ def _content(artifact: Artifact, precision: Precision) -> bytes:
     # The calibration is a line for each label, so it goes into the head.
     weight = (head.weight * calibration.scale[:, None]).T.astype(np.float32)
     bias = (head.bias * calibration.scale + calibration.offset).astype(np.float32)
-    activation: dict[str, Any] = {"axis": -1} if artifact.decision.kind == "single" else {}
     last = [
         helper.make_node("MatMul", ["sentence_embedding", "head.weight"], ["head.product"]),
         helper.make_node("Add", ["head.product", "head.bias"], ["head.logits"]),
-        helper.make_node("Softmax" if activation else "Sigmoid", ["head.logits"], ["confidences"], **activation),
+        *_activation(helper, artifact.decision.exclusive),
     ]
     graph = helper.make_graph(
         [*trunk.graph.node, *tail.graph.node, *last],
@@ -90,11 +90,37 @@ def _content(artifact: Artifact, precision: Precision) -> bytes:
             *tail.graph.initializer,
             numpy_helper.from_array(weight, "head.weight"),
             numpy_helper.from_array(bias, "head.bias"),
+            *(numpy_helper.from_array(array, name) for name, array in _columns(artifact.decision.exclusive).items()),
         ],
     )
     model = helper.make_model(graph, opset_imports=trunk.opset_import, ir_version=trunk.ir_version)
     helper.set_model_props(model, _metadata(artifact))
     return bytes(model.SerializeToString())
+
+
+def _activation(helper: Any, exclusive: Groups) -> list[Any]:
+    """Nodes from logits to confidences: a sigmoid a label, or a softmax over labels that exclude each other."""
+    if not exclusive:
+        return [helper.make_node("Sigmoid", ["head.logits"], ["confidences"])]
+    if len(exclusive) == 1:
+        return [helper.make_node("Softmax", ["head.logits"], ["confidences"], axis=-1)]
+    nodes, parts = [], []
+    for number in range(len(exclusive)):
+        logits, part = f"group{number}.logits", f"group{number}.confidences"
+        nodes.append(helper.make_node("Gather", ["head.logits", f"group{number}.columns"], [logits], axis=1))
+        nodes.append(helper.make_node("Softmax", [logits], [part], axis=-1))
+        parts.append(part)
+    nodes.append(helper.make_node("Concat", parts, ["by_group"], axis=1))
+    nodes.append(helper.make_node("Gather", ["by_group", "group.order"], ["confidences"], axis=1))
+    return nodes
+
+
+def _columns(exclusive: Groups) -> dict[str, np.ndarray]:
+    """The constants that `_activation` names."""
+    if len(exclusive) < 2:
+        return {}
+    columns = {f"group{number}.columns": np.array(group, dtype=np.int64) for number, group in enumerate(exclusive)}
+    return {**columns, "group.order": np.argsort(np.concatenate(exclusive)).astype(np.int64)}
 
 
 def _compared(artifact: Artifact, content: bytes, precision: Precision, tolerance: float) -> Parity:
@@ -124,6 +150,7 @@ def _metadata(artifact: Artifact) -> dict[str, str]:
         "labels": json.dumps(artifact.decision.labels, ensure_ascii=False),
         "kind": artifact.decision.kind,
         "thresholds": json.dumps(None if thresholds is None else thresholds.tolist()),
+        "groups": json.dumps(artifact.decision.groups),
         "max_length": str(artifact.manifest.max_length),
         "base": artifact.manifest.base.name,
         "prefix": config.prefix,

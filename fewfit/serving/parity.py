@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import onnxruntime
 
-from fewfit.decision import Decision
+from fewfit.decision import Decision, margins_in
 from fewfit.encoders.graphs import Precision
 
 # How a model may be served: the precisions of the ONNX graphs, and the half precisions that torch computes in.
@@ -65,10 +65,8 @@ def compare(
     differences = np.abs(trained - served)
     wanted, given = decision.matrix(trained), decision.matrix(served)
     same = (wanted == given).all(axis=1)
-    if decision.kind == "single":
-        ordered = np.sort(trained, axis=1)
-        margins = ordered[:, -1] - ordered[:, -2]
-        overturned = ~same & (margins > 2 * tolerance)
+    if decision.exclusive:
+        overturned = ~same & (margins_in(decision.exclusive, trained) > 2 * tolerance)
     else:
         assert decision.thresholds is not None
         margins = np.abs(trained - decision.thresholds)

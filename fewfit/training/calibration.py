@@ -1,5 +1,7 @@
 """Honest confidences: how much to trust the head's logits, learnt from texts it was not fitted on."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.optimize import minimize, minimize_scalar
 
@@ -22,6 +24,8 @@ LARGEST_LOG_SCALE = 3.0
 
 def prior_calibration(targets: Targets) -> Calibration:
     """The calibration to start from, before any out-of-fold answer is known."""
+    if targets.groups:
+        return _by_group(targets, [prior_calibration(targets.of_group(columns)) for columns in targets.groups])
     scale = 1.0
     if targets.kind == "single":
         scale = min(LARGEST_PRIOR_SCALE, PRIOR_SCALE_A_ROOT_LABEL * targets.n_labels**0.5)
@@ -37,16 +41,35 @@ def fit_calibration(
 ) -> Calibration:
     """Fits a calibration on out-of-fold logits (n_texts, n_labels).
 
-    Single-label: one temperature. Multilabel: first one line for all labels, then a line a label drawn
-    towards it, the more so the fewer positives the label has. Both are drawn towards `prior_scale`
+    Single-label: one temperature, in groups one for each. Multilabel: first one line for all labels, then a line a
+    label drawn towards it, the more so the fewer positives the label has. All are drawn towards `prior_scale`
     (None: that of `prior_calibration`, right for tuned models) where there are few texts; the temperature's
     prior weighs as much as `temperature_prior_examples` of them.
     """
+    if targets.groups:
+        fitted = [
+            fit_calibration(
+                logits[:, list(columns)],
+                targets.of_group(columns),
+                prior_scale=prior_scale,
+                temperature_prior_examples=temperature_prior_examples,
+            )
+            for columns in targets.groups
+        ]
+        return _by_group(targets, fitted)
     if prior_scale is None:
         prior_scale = float(prior_calibration(targets).scale[0])
     if targets.kind == "single":
         return _fit_temperature(logits, targets, prior_scale, temperature_prior_examples)
     return _fit_lines(logits, targets, prior_scale)
+
+
+def _by_group(targets: Targets, calibrations: Sequence[Calibration]) -> Calibration:
+    """The calibrations of the groups as one, a column a label."""
+    scale, offset = np.ones(targets.n_labels), np.zeros(targets.n_labels)
+    for columns, calibration in zip(map(list, targets.groups), calibrations, strict=True):
+        scale[columns], offset[columns] = calibration.scale, calibration.offset
+    return Calibration(scale, offset)
 
 
 def _fit_temperature(logits: np.ndarray, targets: Targets, prior_scale: float, prior_examples: float) -> Calibration:

@@ -111,7 +111,8 @@ def cross_fitted(logits: np.ndarray, targets: Targets, folds: Sequence[np.ndarra
 
 def _decision(logits: np.ndarray, targets: Targets) -> Decision:
     no_head = Head(np.zeros((targets.n_labels, 0)), np.zeros(targets.n_labels))
-    decision = Decision(targets.kind, targets.labels, no_head, fit_calibration(logits, targets))
-    if targets.kind == "single":
+    calibration = fit_calibration(logits, targets)
+    decision = Decision(targets.kind, targets.labels, no_head, calibration, groups=targets.groups)
+    if decision.exclusive:
         return decision
     return replace(decision, thresholds=fit_thresholds(decision.confidences(logits), targets))

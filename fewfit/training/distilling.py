@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.stats import beta
 
-from fewfit.decision import Decision, probabilities
+from fewfit.decision import Decision
 from fewfit.fast_tier import N_PAIRS, FastTier, Tokens, margins
 
 LEAST_TEXTS = 300  # with no disagreement at all among them, the upper bound is 1 %
@@ -170,7 +170,7 @@ def _points(decision: Decision, given: NDArray[np.float64], wanted: NDArray[np.f
 
 
 def _different(decision: Decision, given: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.bool_]:
-    one, other = (decision.matrix(probabilities(decision.kind, logits)) for logits in (given, wanted))
+    one, other = (decision.matrix(decision.of_calibrated(logits)) for logits in (given, wanted))
     return np.asarray((one != other).any(axis=1))
 
 

@@ -124,7 +124,7 @@ def evaluate_answers(
         confusion=confusion(targets, given) if single else None,
         reliability=reliability(targets, confidences, given),
         mistakes=worst_mistakes(targets, confidences, given, texts),
-        threshold_curves=None if single else threshold_curves(targets, confidences),
+        threshold_curves=None if single or targets.groups else threshold_curves(targets, confidences),
         evaluated_on=evaluated_on,
         n_trained=n_trained,
     )

@@ -20,11 +20,23 @@ _ClassWeight = Mapping[Any, float] | Literal["balanced"]
 def fit_head(embeddings: np.ndarray, targets: Targets, *, strength: float = PENALTY_STRENGTH) -> Head:
     """Logistic regression, class-balanced unless the targets have weights: softmax, or one yes/no a label.
 
+    Of labels in groups, each group has a softmax of its own.
     A label that no row has, or that every row has (both happen inside folds), gets a constant answer.
     """
     if targets.kind == "single":
         return _fit_softmax(embeddings, targets, strength)
+    if targets.groups:
+        return _fit_groups(embeddings, targets, strength)
     return _fit_independent(embeddings, targets, strength)
+
+
+def _fit_groups(embeddings: np.ndarray, targets: Targets, strength: float) -> Head:
+    weight = np.zeros((targets.n_labels, embeddings.shape[1]), dtype=np.float32)
+    bias = np.zeros(targets.n_labels, dtype=np.float32)
+    for columns in map(list, targets.groups):
+        head = _fit_softmax(embeddings, targets.of_group(columns), strength)
+        weight[columns], bias[columns] = head.weight, head.bias
+    return Head(weight, bias)
 
 
 def _fit_softmax(embeddings: np.ndarray, targets: Targets, strength: float) -> Head:

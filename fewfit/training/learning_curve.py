@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fewfit.data import stratified_folds
+from fewfit.decision import surest_in
 from fewfit.training.evaluation import Evaluation
 from fewfit.training.heads import fit_head
 from fewfit.training.metrics import LabelMetrics, score
@@ -203,9 +204,7 @@ def _spread_out(targets: Targets, rows: np.ndarray, rng: np.random.Generator) ->
 
 
 def _given(targets: Targets, logits: np.ndarray) -> np.ndarray:
-    if targets.kind == "multi":
-        return np.asarray(logits >= 0)
-    return np.asarray(np.eye(targets.n_labels, dtype=bool)[logits.argmax(axis=1)])
+    return surest_in(targets.exclusive, logits) if targets.exclusive else np.asarray(logits >= 0)
 
 
 def _line(sizes: np.ndarray, measured: Sequence[np.ndarray], slope: float) -> float:

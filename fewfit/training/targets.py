@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fewfit.decision import Kind
+from fewfit.decision import Groups, Kind
 from fewfit.errors import InputError
 
 
@@ -16,13 +16,14 @@ class Targets:
     `matrix` is boolean, (n_texts, n_labels), its columns as in `labels`; in a single-label task every
     row has exactly one True. `weights` says how much a text of each label counts in the head, (n_labels,);
     None: labels count alike, however many texts they have (in multilabel tasks: a label's positives as
-    much as its negatives).
+    much as its negatives). `groups` are the columns of labels of which every row has one each, where there are such.
     """
 
     kind: Kind
     labels: tuple[str, ...]
     matrix: np.ndarray  # bool, (n_texts, n_labels)
     weights: np.ndarray | None = None
+    groups: Groups = ()
 
     def __len__(self) -> int:
         return int(self.matrix.shape[0])
@@ -40,6 +41,11 @@ class Targets:
         return np.asarray(self.matrix.argmax(axis=1))
 
     @property
+    def exclusive(self) -> Groups:
+        """The columns of labels that exclude each other: all of them, those of each group, or none."""
+        return (tuple(range(self.n_labels)),) if self.kind == "single" else self.groups
+
+    @property
     def counts(self) -> np.ndarray:
         """How many rows carry each label, (n_labels,)."""
         return np.asarray(self.matrix.sum(axis=0))
@@ -47,6 +53,13 @@ class Targets:
     def take(self, rows: np.ndarray) -> "Targets":
         """The targets of some of the rows, with the same labels."""
         return replace(self, matrix=self.matrix[rows])
+
+    def of_group(self, columns: Sequence[int]) -> "Targets":
+        """The labels of one group as a single-label task."""
+        chosen = list(columns)
+        labels = tuple(self.labels[column] for column in chosen)
+        weights = None if self.weights is None else self.weights[chosen]
+        return Targets("single", labels, self.matrix[:, chosen], weights)
 
     def as_labels(self) -> list[str] | list[list[str]]:
         """The labels as `from_labels` takes them: a string a row, or a list of strings."""

@@ -410,7 +410,7 @@ class _Job:
         return stratified_folds(self.texts, _fold_keys(self.targets), n_folds=n_folds, seed=self.seed)
 
     def _tuned_calibration(self, logits: np.ndarray) -> Calibration:
-        if self.targets.kind == "single" and not self.folds:
+        if self.targets.exclusive and not self.folds:
             return prior_calibration(self.targets)  # nothing is known of tuned tails on texts they have not seen
         return fit_calibration(logits, self.targets)
 
@@ -419,8 +419,8 @@ class _Job:
         return fit_calibration(logits, self.targets, prior_scale=1.0, temperature_prior_examples=PRIOR_EXAMPLES)
 
     def _decision(self, head: Head, logits: np.ndarray, calibration: Calibration) -> Decision:
-        decision = Decision(self.targets.kind, self.targets.labels, head, calibration)
-        if self.targets.kind == "single":
+        decision = Decision(self.targets.kind, self.targets.labels, head, calibration, groups=self.targets.groups)
+        if decision.exclusive:
             return decision
         thresholds = fit_thresholds(decision.confidences(logits), self.targets)
         return replace(decision, thresholds=thresholds)

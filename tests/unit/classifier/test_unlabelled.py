@@ -43,7 +43,7 @@ def test_the_same_seed_gives_the_same_model(toy_base: Path) -> None:
         Classifier(base=toy_base, settings=QUICK).fit(texts, names, unlabelled=_others()).predict_proba(texts)
         for _ in range(2)
     ]
-    np.testing.assert_allclose(*answers, atol=1e-6)
+    np.testing.assert_allclose(answers[0], answers[1], atol=1e-6)
 
 
 def test_empty_and_known_texts_change_nothing(toy_base: Path, plain: Classifier) -> None:

@@ -128,3 +128,24 @@ def test_cancelling_leaves_nothing_behind(
     assert ran.exit_code == 130
     assert "Cancelled; nothing was written." in ran.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_labels_in_groups_are_answered_and_measured(run: Run, toy_base: Path, tmp_path: Path) -> None:
+    lines = [
+        f"{example.text},topic: {example.labels[0]}|tone: {'calm' if number % 2 else 'upset'}\n"
+        for number, example in enumerate(examples())
+    ]
+    (tmp_path / "data.csv").write_text("text,label\n" + "".join(lines))
+    options = ["--label-separator", "|", "--group-separator", ": "]
+
+    ran = run("train", tmp_path / "data.csv", "-o", tmp_path / "m", "-b", toy_base, "--effort", "quick", *options)
+
+    assert ran.exit_code == 0
+    assert Classifier.load(tmp_path / "m").label_groups_.names == ("tone", "topic")
+    answered = run("classify", tmp_path / "m", tmp_path / "data.csv", "--format", "jsonl")
+    labels = [json.loads(line)["label"] for line in answered.stdout.splitlines()]
+    assert len(labels) == len(lines)
+    assert all(
+        len([label for label in row if label.startswith(group)]) == 1 for row in labels for group in ("topic", "tone")
+    )
+    assert "one label of each group" in run("info", tmp_path / "m").stdout
