@@ -1,6 +1,5 @@
 """The job that gives a copy of a version its fast tier."""
 
-import json
 import shutil
 import threading
 
@@ -17,6 +16,7 @@ from fewfit.service.model_rows import add_event, answers_owner, promote_version,
 from fewfit.service.references import claim, copy_references, files_of
 from fewfit.service.tables import utc_now
 from fewfit.service.training_job import ProgressRecorder, fail_version, rows_of
+from fewfit.service.unlabelled import read_texts
 from fewfit.service.uploads import store_folder
 
 
@@ -38,8 +38,7 @@ class DistilJob:
             files = files_of(session, source)
             texts_file = files_of(session, lease.owner)[TEXTS_FILE]
         fail_point("distil.started")
-        with self._files.open(texts_file.sha256) as stream:
-            texts = json.load(stream)
+        texts = read_texts(self._files, texts_file)
         folder = self._files.new_folder()
         try:
             for name, file in files.items():

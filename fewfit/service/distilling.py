@@ -1,6 +1,5 @@
 """Fast tiers: asked for with unlabelled texts, made by a worker as a version of its own."""
 
-import json
 from collections.abc import Sequence
 from typing import Final
 
@@ -11,16 +10,14 @@ from fewfit.service.failpoints import fail_point
 from fewfit.service.files import FileStore
 from fewfit.service.jobs import Jobs
 from fewfit.service.model_rows import add_event, current_version, find_model, numbered, version_record, versions_of
-from fewfit.service.names import check_unicode
-from fewfit.service.records import Caller, ModelVersion, StoredFile
+from fewfit.service.records import Caller, ModelVersion
 from fewfit.service.references import Owner, claim
 from fewfit.service.tables import VersionRow, utc_now
-from fewfit.service.uploads import store_file
+from fewfit.service.unlabelled import check_texts, keep_texts
 
 TEXTS_FILE: Final = "texts.json"
 # What `fewfit.training.distilling` needs at least; importing it here would load torch into the server.
 LEAST_TEXTS: Final = 300
-MOST_TEXTS: Final = 50_000
 
 
 class Distillations:
@@ -50,7 +47,7 @@ class Distillations:
         _check(texts, max_disagreement)
         with self._database.reading() as session:
             find_model(session, caller.organization_id, model_id)  # before anything is stored
-        stored = self._store(caller.organization_id, texts)
+        stored = keep_texts(self._database, self._files, caller.organization_id, texts)
         with self._database.writing() as session:
             row = find_model(session, caller.organization_id, model_id, lock=True)
             versions = versions_of(session, row.id)
@@ -69,29 +66,11 @@ class Distillations:
         fail_point("distil.queued")
         return record
 
-    def _store(self, organization_id: str, texts: Sequence[str]) -> StoredFile:
-        stream, path = self._files.new_file()
-        with stream:
-            stream.write(json.dumps(list(texts)).encode())
-        try:
-            return store_file(self._database, self._files, organization_id, path, TEXTS_FILE)
-        finally:
-            path.unlink(missing_ok=True)
-
 
 def _check(texts: Sequence[str], max_disagreement: float) -> None:
     if not 0 < max_disagreement < 1:
         raise InputError(f"max_disagreement is {max_disagreement}; expected a share between 0 and 1, such as 0.01.")
-    n_different = len(set(texts))
-    if not n_different >= LEAST_TEXTS or len(texts) > MOST_TEXTS:
-        raise InputError(
-            f"There are {len(texts):,} texts, {n_different:,} of them different; expected {LEAST_TEXTS} different ones "
-            f"at least and {MOST_TEXTS:,} texts at most."
-        )
-    for place, text in enumerate(texts):
-        if not text.strip():
-            raise InputError(f"texts[{place}] is empty; expected a text.")
-        check_unicode(text, f"texts[{place}]")
+    check_texts(texts, "texts", least=LEAST_TEXTS)
 
 
 def _copy(source: VersionRow, number: int, *, promote: bool) -> VersionRow:

@@ -190,6 +190,7 @@ class ModelsLike(Protocol):
         dataset_id: str,
         base_name: str = "",
         hyperparameters: Hyperparameters | None = None,
+        unlabelled: Sequence[str] = (),
     ) -> Model:
         """Makes a model and queues its training (scope train). Raises BusyError when too much is queued."""
         ...
@@ -201,11 +202,12 @@ class ModelsLike(Protocol):
         *,
         dataset_id: str | None = None,
         hyperparameters: Hyperparameters | None = None,
+        unlabelled: Sequence[str] | None = None,
         promote: bool = False,
         wait: bool = False,
         note: str = "",
     ) -> ModelVersion:
-        """Queues a new version (scope train), on the same dataset unless told otherwise.
+        """Queues a new version (scope train), on the same dataset and unlabelled texts unless told otherwise.
 
         With `wait` the dataset may still be being validated.
         """

@@ -1,7 +1,7 @@
 """Fine-tuned models: a stable id over versions, of which one is promoted and answers."""
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
@@ -14,6 +14,7 @@ from fewfit.service.database import Database
 from fewfit.service.datasets import dataset_owner, find_dataset
 from fewfit.service.errors import NotFoundError, NotReadyError
 from fewfit.service.failpoints import fail_point
+from fewfit.service.files import FileStore
 from fewfit.service.hyperparameters import check_hyperparameters
 from fewfit.service.jobs import Jobs
 from fewfit.service.model_rows import (
@@ -43,9 +44,10 @@ from fewfit.service.records import (
     ModelVersion,
     Page,
     StepMetrics,
+    StoredFile,
     TrainingProgress,
 )
-from fewfit.service.references import Owner, copy_references, release
+from fewfit.service.references import Owner, claim, copy_references, release
 from fewfit.service.stopping import cancel_training
 from fewfit.service.tables import (
     CorrectionRow,
@@ -57,6 +59,7 @@ from fewfit.service.tables import (
     VersionRow,
     utc_now,
 )
+from fewfit.service.unlabelled import UNLABELLED, check_texts, keep_texts
 
 _LONGEST_NAME = 200
 # Which version answers is believed for so long; what this process changes is known at once.
@@ -79,9 +82,15 @@ class Models:
     """Fine-tuned models and their versions. Ids are accepted with and without `-ft`."""
 
     def __init__(
-        self, database: Database, jobs: Jobs, bases: Bases, on_delete: Callable[[str], None] | None = None
+        self,
+        database: Database,
+        files: FileStore,
+        jobs: Jobs,
+        bases: Bases,
+        on_delete: Callable[[str], None] | None = None,
     ) -> None:
         self._database = database
+        self._files = files
         self._on_delete = on_delete
         self._jobs = jobs
         self._bases = bases
@@ -95,8 +104,12 @@ class Models:
         dataset_id: str,
         base_name: str = "",
         hyperparameters: Hyperparameters | None = None,
+        unlabelled: Sequence[str] = (),
     ) -> Model:
-        """Makes a model and queues its training (scope train). Raises BusyError when too much is queued."""
+        """Makes a model and queues its training (scope train). Raises BusyError when too much is queued.
+
+        `unlabelled` texts, such as the model will be asked, are learnt from, too: single-label models only.
+        """
         caller.require("train")
         hyperparameters = hyperparameters or Hyperparameters()
         check_hyperparameters(hyperparameters)
@@ -118,12 +131,17 @@ class Models:
             review_since=None,
             review_by=None,
         )
+        texts = None
+        if unlabelled:
+            with self._database.reading() as session:
+                trainable(find_dataset(session, caller.organization_id, dataset_id))  # before anything is stored
+            texts = self._kept(caller, unlabelled)
         with self._database.writing() as session:
             dataset = trainable(find_dataset(session, caller.organization_id, dataset_id))
             row.kind = DATASET_TYPES[cast(DatasetType, dataset.type)]
             session.add(row)
             session.flush()
-            version = self._queue(session, row, dataset, 1, hyperparameters, caller, promote=True)
+            version = self._queue(session, row, dataset, 1, hyperparameters, caller, texts, promote=True)
         fail_point("model.created")
         return model_record(row, [version])
 
@@ -134,11 +152,12 @@ class Models:
         *,
         dataset_id: str | None = None,
         hyperparameters: Hyperparameters | None = None,
+        unlabelled: Sequence[str] | None = None,
         promote: bool = False,
         wait: bool = False,
         note: str = "",
     ) -> ModelVersion:
-        """Queues a new version (scope train), on the same dataset and settings unless told otherwise.
+        """Queues a new version (scope train), on the same dataset, settings and unlabelled texts unless told otherwise.
 
         With `promote` it answers as soon as it is ready, else when it is promoted. With `wait` the dataset may still
         be being validated: training begins when that is done.
@@ -146,9 +165,15 @@ class Models:
         caller.require("train")
         if hyperparameters is not None:
             check_hyperparameters(hyperparameters)
+        texts = None
+        if unlabelled:
+            with self._database.reading() as session:
+                find_model(session, caller.organization_id, model_id)  # before anything is stored
+            texts = self._kept(caller, unlabelled)
         with self._database.writing() as session:
             row = find_model(session, caller.organization_id, model_id, lock=True)
-            newest = versions_of(session, row.id)[0]
+            versions = versions_of(session, row.id)
+            newest = versions[0]
             dataset = find_dataset(session, caller.organization_id, dataset_id or newest.dataset_id)
             if not (wait and dataset.status in ("queued", "processing")):
                 trainable(dataset)
@@ -156,8 +181,14 @@ class Models:
             if kind != row.kind:
                 raise InputError(f"The model is {row.kind}-label and the dataset {dataset.id} is {kind}-label.")
             hyperparameters = hyperparameters or Hyperparameters(**newest.hyperparameters)
-            version = self._queue(session, row, dataset, newest.number + 1, hyperparameters, caller, promote=promote)
+            version = self._queue(
+                session, row, dataset, newest.number + 1, hyperparameters, caller, texts, promote=promote
+            )
             version.note = note
+            if unlabelled is None:
+                trained = next(one for one in versions if one.made_from is None)
+                source, own = (answers_owner(row, number) for number in (trained.number, version.number))
+                copy_references(session, source, own, roles=(UNLABELLED,))
         return version_record(row, version)
 
     def get(self, caller: Caller, model_id: str) -> Model:
@@ -395,10 +426,16 @@ class Models:
         number: int,
         hyperparameters: Hyperparameters,
         caller: Caller,
+        unlabelled: StoredFile | None,
         *,
         promote: bool,
     ) -> VersionRow:
-        """Adds a version and the job that trains it, which takes its own hold of the dataset's files."""
+        """Adds a version and the job that trains it, which takes its own hold of the dataset's files.
+
+        Unlabelled texts stay with the version, for the trainings after it.
+        """
+        if unlabelled is not None and row.kind == "multi":
+            raise InputError("Unlabelled texts are learnt from in single-label models only; leave them out.")
         now = utc_now()
         version = VersionRow(
             model_id=row.id,
@@ -428,8 +465,15 @@ class Models:
         job = Owner("job", job_id, row.organization_id)
         if dataset.status == "validated":
             copy_references(session, dataset_owner(dataset), job, roles=("train", "eval"))
+        if unlabelled is not None:
+            claim(session, answers_owner(row, number), UNLABELLED, unlabelled)
         row.updated_at = now
         return version
+
+    def _kept(self, caller: Caller, unlabelled: Sequence[str]) -> StoredFile:
+        """Unlabelled texts as a file that waits to be claimed."""
+        check_texts(unlabelled, "unlabelled_texts")
+        return keep_texts(self._database, self._files, caller.organization_id, unlabelled)
 
 
 _DOING = {"queued": "waiting to be trained", "finetuning": "being trained", "deploying": "being made ready"}

@@ -81,7 +81,7 @@ class Service:
         self.sessions = Sessions(database, self.keys)
         self.datasets = Datasets(database, files, self.jobs, settings, _download_secret(database))
         self.editing = Editing(database, files, self.jobs)
-        self.models = Models(database, self.jobs, self.bases, on_delete=self._forget)
+        self.models = Models(database, files, self.jobs, self.bases, on_delete=self._forget)
         self._loader = loader
         self._not_ready = f"The base {self.bases.default_name} is being loaded."
         self._registry = Registry(

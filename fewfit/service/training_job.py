@@ -3,6 +3,7 @@
 import shutil
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -29,6 +30,7 @@ from fewfit.service.quality import named_for_users, quality_report
 from fewfit.service.records import DATASET_TYPES, DatasetType, Hyperparameters, StoredFile
 from fewfit.service.references import claim, copy_references, files_of
 from fewfit.service.tables import ModelRow, StepMetricsRow, VersionRow, utc_now
+from fewfit.service.unlabelled import UNLABELLED, read_texts
 from fewfit.service.uploads import store_file, store_folder
 from fewfit.settings import Settings
 
@@ -68,11 +70,13 @@ class TrainingJob:
                 )
             )
             parts = files_of(session, lease.owner)
+            unlabelled = files_of(session, answers_owner(row, version.number)).get(UNLABELLED)
             measured_before = _answers_before(session, row, version.number)
         fail_point("train.started")
         train, held_out, evaluated_on = self._data(parts, cast(Kind, row.kind), self._effort(version), measured_before)
         fail_point("train.read")
-        classifier, warnings = self._fit(row, version, train, lease, cancel)
+        others = [] if unlabelled is None else read_texts(self._files, unlabelled)
+        classifier, warnings = self._fit(row, version, train, others, lease, cancel)
         fail_point("train.fitted")
         if held_out is None:
             evaluation = classifier.insight_.cross_validation
@@ -84,6 +88,9 @@ class TrainingJob:
         if evaluation is not None:
             report = quality_report(evaluation, classifier.decision_, classifier.insight_, train.rows)
             answers = self._store_answers(answers_of(classifier, held_out, evaluated_on), row)
+        if others:
+            record = classifier.manifest_.training
+            report = {**report, "unlabelled": {name: record[name] for name in ("n_unlabelled", "n_pseudo_labelled")}}
         stored = self._store(classifier, row)
         fail_point("train.stored")
         with lease.writing() as session:
@@ -142,7 +149,13 @@ class TrainingJob:
         return train, held_out if len(held_out) else None, "held_out"
 
     def _fit(
-        self, row: ModelRow, version: VersionRow, train: Dataset, lease: Lease, cancel: threading.Event
+        self,
+        row: ModelRow,
+        version: VersionRow,
+        train: Dataset,
+        unlabelled: Sequence[str],
+        lease: Lease,
+        cancel: threading.Event,
     ) -> tuple[Classifier, list[str]]:
         settings, warnings = training_settings(
             Hyperparameters(**version.hyperparameters), effort=self._effort(version), n_texts=len(train)
@@ -155,7 +168,7 @@ class TrainingJob:
             settings=settings,
         )
         recorder = ProgressRecorder(lease, version.number)
-        classifier.fit(train.texts, train.targets, on_event=recorder, cancel=cancel)
+        classifier.fit(train.texts, train.targets, unlabelled=unlabelled, on_event=recorder, cancel=cancel)
         return classifier, warnings
 
     def _store(self, classifier: Classifier, row: ModelRow) -> dict[str, StoredFile]:

@@ -43,6 +43,7 @@ def create_finetuned_model(
         dataset_id=settings.dataset_id,
         base_name=settings.base_model.name or "",
         hyperparameters=_hyperparameters(settings.hyperparameters),
+        unlabelled=settings.unlabelled_texts or (),
     )
     return _answer(created)
 
@@ -150,6 +151,7 @@ def create_version(
         id,
         dataset_id=body.dataset_id,
         hyperparameters=_hyperparameters(body.hyperparameters),
+        unlabelled=body.unlabelled_texts,
         promote=bool(body.promote),
     )
     return wire.VersionAnswer(version=_version(version))

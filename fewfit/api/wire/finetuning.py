@@ -26,6 +26,9 @@ Status = Literal[
 ]
 
 
+_UNLABELLED = "Texts such as the model will be asked, learnt from, too; single-label models only (fewfit's own)."
+
+
 class Hyperparameters(Request):
     """Knobs of the training, all optional. What was given is echoed; what has no meaning here is not used."""
 
@@ -54,6 +57,7 @@ class SettingsRequest(Request):
     base_model: BaseModelRequest | None = None
     dataset_id: str | None = None
     hyperparameters: Hyperparameters | None = None
+    unlabelled_texts: list[str] | None = Field(None, description=_UNLABELLED)
 
 
 class CreateFinetunedModel(Request):
@@ -154,6 +158,9 @@ class CreateVersion(Request):
 
     dataset_id: str | None = None
     hyperparameters: Hyperparameters | None = None
+    unlabelled_texts: list[str] | None = Field(
+        None, description=f"{_UNLABELLED} Those of the newest version if left out, none if empty."
+    )
     promote: bool | None = None
 
 

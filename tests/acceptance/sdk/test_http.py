@@ -33,6 +33,34 @@ def test_unknown_values_are_left_out_not_null(server: LiveServer, some_dataset: 
     assert isinstance(found["schema"], str)
 
 
+def test_unlabelled_texts_are_learnt_from(
+    server: LiveServer, some_model: dict[str, Any], some_dataset: dict[str, Any]
+) -> None:
+    texts = [
+        f"{subject} {verb} {number}"
+        for subject in ("my card", "the parcel")
+        for verb in ("is", "was")
+        for number in range(20)
+    ]
+    settings = {"base_model": {"base_type": "BASE_TYPE_CLASSIFICATION"}, "dataset_id": some_dataset["id"]}
+    wrong = server.request("POST", MODELS, {"name": "x", "settings": {**settings, "unlabelled_texts": ["a", ""]}})
+    assert wrong.status == 400
+    assert "unlabelled_texts[1] is empty" in wrong.json["message"]
+    made = server.request("POST", f"{MODELS}/{some_model['id']}/versions", {"unlabelled_texts": texts})
+    number = made.json["version"]["number"]
+    deadline = time.monotonic() + 180
+    while True:
+        versions = server.request("GET", f"{MODELS}/{some_model['id']}/versions").json["versions"]
+        version = next(one for one in versions if one["number"] == number)
+        if version["status"] in ("STATUS_READY", "STATUS_FAILED"):
+            break
+        assert time.monotonic() < deadline, version
+        time.sleep(0.1)
+    assert version["status"] == "STATUS_READY", version
+    report = server.request("GET", f"{MODELS}/{some_model['id']}/report?version={number}").json["report"]
+    assert report["unlabelled"]["n_unlabelled"] == len(texts)
+
+
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
 def test_the_scheme_is_read_in_any_case(server: LiveServer, scheme: str) -> None:
     headers = {"Authorization": f"{scheme} {server.key}"}

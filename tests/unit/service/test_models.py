@@ -5,7 +5,7 @@ from fewfit.service.errors import BusyError, ForbiddenError, NotFoundError, NotR
 from fewfit.service.hyperparameters import training_settings
 from fewfit.service.records import Hyperparameters
 from tests.unit.service.conftest import OpenShop
-from tests.unit.service.shop import MULTI, Shop, a_caller, jsonl, multi_rows, single_rows
+from tests.unit.service.shop import MULTI, Shop, a_caller, jsonl, multi_rows, single_rows, unlabelled
 
 CONTRACT_METRICS = {"accuracy", "precision", "recall", "f1", "cross_entropy"}
 
@@ -355,3 +355,40 @@ def test_a_model_in_a_list_has_its_main_figures(shop: Shop) -> None:
     assert listed == model
     assert set(listed.metrics) >= {"accuracy", "f1"}
     assert set(listed.base_metrics) >= {"accuracy", "f1"}
+
+
+def test_unlabelled_texts_are_learnt_from_and_stay_for_the_next_training(shop: Shop) -> None:
+    dataset = shop.dataset(jsonl(single_rows()))
+    models = shop.service.models
+    model = models.create(shop.admin, name="router", dataset_id=dataset.id, unlabelled=unlabelled(200))
+    shop.work()
+    (first,) = models.versions(shop.admin, model.id)
+    assert first.status == "ready", first.error
+    learnt = models.report(shop.admin, model.id)["unlabelled"]
+    assert isinstance(learnt, dict)
+    assert learnt["n_unlabelled"] > 100
+    again = models.retrain(shop.admin, model.id)
+    without = models.retrain(shop.admin, model.id, unlabelled=[])
+    shop.work()
+    assert models.report(shop.admin, model.id, again.number)["unlabelled"] == learnt
+    assert "unlabelled" not in models.report(shop.admin, model.id, without.number)
+    still_without = models.retrain(shop.admin, model.id)
+    others = models.retrain(shop.admin, model.id, unlabelled=unlabelled(50))
+    shop.work()
+    assert "unlabelled" not in models.report(shop.admin, model.id, still_without.number)
+    assert models.report(shop.admin, model.id, others.number)["unlabelled"] != learnt
+
+
+def test_senseless_unlabelled_texts_are_refused_and_nothing_is_made(shop: Shop) -> None:
+    dataset, several = shop.dataset(jsonl(single_rows())), shop.dataset(jsonl(multi_rows()), kind=MULTI)
+    before = len(shop.service.models.list(shop.admin))
+    for texts, message in (
+        (["where is it", " "], r"unlabelled_texts\[1\] is empty"),
+        (["where is it", "\ud800"], "Unicode"),
+        (["a"] * 50_001, "50,000 texts at most"),
+    ):
+        with pytest.raises(InputError, match=message):
+            shop.service.models.create(shop.admin, name="router", dataset_id=dataset.id, unlabelled=texts)
+    with pytest.raises(InputError, match="single-label models only"):
+        shop.service.models.create(shop.admin, name="router", dataset_id=several.id, unlabelled=["where is it"])
+    assert len(shop.service.models.list(shop.admin)) == before
