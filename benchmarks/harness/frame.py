@@ -8,7 +8,7 @@ from benchmarks.harness.results import Result
 from benchmarks.harness.tasks import ALL
 
 REFERENCE = "fewfit"  # what others are compared with, where it was measured
-_FIRST = ("fewfit", "setfit", "frozen", "frozen-threshold", "tfidf")
+_FIRST = ("fewfit", "setfit", "finetune", "frozen", "frozen-threshold", "tfidf")
 
 
 @dataclass(frozen=True)

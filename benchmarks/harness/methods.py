@@ -66,6 +66,7 @@ _METHODS = {
     for method in (
         Method("fewfit", "fewfit", None),
         Method("setfit", "setfit", "setfit.txt"),
+        Method("finetune", "finetune", "setfit.txt"),
         Method("frozen", "frozen", "classical.txt", deterministic=True),
         Method(
             "frozen-threshold",

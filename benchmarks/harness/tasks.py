@@ -12,6 +12,8 @@ from benchmarks.harness.errors import UsageError
 
 Kind = Literal["single", "multi"]
 ALL = "all"  # as a size: every row of the train file; as languages: every language of the task
+# Sizes of single-label tasks that are drawn here: so many rows, with the labels' shares of the whole.
+_DRAWN = {"n100": 100, "n250": 250, "n1000": 1000}
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,10 @@ class EvaluationData:
 
     def sizes(self, trial: Trial) -> list[str]:
         """The sizes that there are samples of in all training languages, and `all`."""
-        common = [set(self._of_language(trial.task, language).get("0", {})) for language in trial.train]
+        common = [
+            self._of_language(trial.task, language).get("0", {}).keys() | self._drawn(trial.task, language)
+            for language in trial.train
+        ]
         return [*sorted(set.intersection(*common), key=lambda size: (size.startswith("n"), len(size), size)), ALL]
 
     def sample(self, trial: Trial, size: str, seed: int) -> list[Row]:
@@ -94,6 +99,9 @@ class EvaluationData:
                 rows.extend(pool)
                 continue
             by_seed = self._of_language(trial.task, language)
+            if size in self._drawn(trial.task, language):
+                rows.extend(_stratified(pool, seed)[: _DRAWN[size]])
+                continue
             if str(seed) not in by_seed:
                 raise UsageError(f"{trial.task.name} has no sample with seed {seed}; seeds: {', '.join(by_seed)}.")
             by_size = by_seed[str(seed)]
@@ -121,6 +129,14 @@ class EvaluationData:
     def _rows(self, task: Task, part: str, language: str) -> list[Row]:
         name = f"{part}.{language}.jsonl" if task.one_file_a_language else f"{part}.jsonl"
         return _read_rows(self.folder / task.name / name)
+
+    def _drawn(self, task: Task, language: str) -> set[str]:
+        """The sizes that are drawn for lack of samples: those that the train file has more rows than."""
+        if task.kind == "multi":
+            return set()
+        n_rows = len(self._rows(task, "train", language))
+        there = self._of_language(task, language).get("0", {})
+        return {size for size, count in _DRAWN.items() if size not in there and count < n_rows}
 
     def _of_language(self, task: Task, language: str) -> dict[str, dict[str, list[int]]]:
         samples = self._samples.get(task.name, {})
@@ -150,6 +166,15 @@ class EvaluationData:
         usual = "en" if "en" in task.languages else task.languages[0]
         trained = _languages(task, train or usual)
         return Trial(task, trained, _languages(task, test) if test else trained)
+
+
+def _stratified(rows: Sequence[Row], seed: int) -> list[Row]:
+    """The rows shuffled so that each label keeps its share all along: the first ones are a sample of any size."""
+    by_label: dict[tuple[str, ...], list[Row]] = {}
+    for row in random.Random(seed).sample(rows, len(rows)):
+        by_label.setdefault(row.labels, []).append(row)
+    placed = [((place + 0.5) / len(group), row) for group in by_label.values() for place, row in enumerate(group)]
+    return [row for _, row in sorted(placed, key=lambda pair: pair[0])]
 
 
 def _languages(task: Task, given: str) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from benchmarks.peers.fewfit import fewfit
+from benchmarks.peers.finetune import finetune
 from benchmarks.peers.frozen import frozen
 from benchmarks.peers.linear import balanced_head, fitted_threshold, given
 from benchmarks.peers.pairs import default_steps
@@ -91,6 +92,29 @@ def test_the_frozen_base_gets_the_prefix_once_and_answers_as_worked_out_here(tmp
     reply = frozen(job(base=str(base), prefix="query: "))
     assert np.array(reply.predictions["en"].probabilities) == pytest.approx(expected, abs=1e-5)
     assert reply.columns == list(head.classes_)
+
+
+@pytest.mark.parametrize("kind", ["single", "multi"])
+def test_a_fine_tune_learns_the_labels(toy_base: Path, kind: str) -> None:
+    reply = finetune(job(kind=kind, base=str(toy_base), settings={"lr": 1e-2}))
+    assert reply.columns == ["access", "money"]
+    assert reply.predictions["en"].given == [["money"], ["access"]]
+    assert np.array(reply.predictions["en"].probabilities) == pytest.approx(np.array([[0, 1], [1, 0]]), abs=0.3)
+    assert reply.notes == {"steps": 100}
+
+
+def test_a_fine_tune_is_decided_by_its_seed_and_reads_the_prefix(toy_base: Path) -> None:
+    def probabilities(**changed: object) -> list[list[float]] | None:
+        return finetune(job(base=str(toy_base), **changed)).predictions["en"].probabilities
+
+    assert probabilities() == probabilities()
+    assert probabilities() != probabilities(seed=1)
+    assert probabilities() != probabilities(prefix="query: ")
+
+
+def test_a_fine_tune_makes_its_epochs_where_rows_are_many(toy_base: Path) -> None:
+    many = job(base=str(toy_base), texts=TEXTS * 9, targets=job().targets * 9, settings={"epochs": 40})
+    assert finetune(many).notes["steps"] == 120  # 40 epochs of 3 batches
 
 
 def test_the_fitted_threshold_is_the_best_one_outside_the_folds() -> None:

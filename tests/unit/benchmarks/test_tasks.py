@@ -1,3 +1,5 @@
+import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,18 @@ def test_a_sample_has_the_rows_that_fewshot_names_in_that_order(data: Evaluation
 def test_size_all_is_every_training_row(data: EvaluationData) -> None:
     (trial,) = data.trials(["drinks"])
     assert len(data.sample(trial, "all", 7)) == 8
+
+
+def test_larger_samples_of_single_label_tasks_are_drawn_with_the_shares_of_the_labels(folder: Path) -> None:
+    lines = [json.dumps({"text": f"{number}", "label": "tea" if number % 5 else "coffee"}) for number in range(1000)]
+    (folder / "drinks" / "train.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    data = EvaluationData(folder)
+    (trial,) = data.trials(["drinks"])
+    assert data.sizes(trial) == ["8", "16", "n40", "n100", "n250", "all"]  # not n1000: that is all
+    rows = data.sample(trial, "n100", 12)
+    assert Counter(row.labels for row in rows) == {("tea",): 80, ("coffee",): 20}
+    assert data.sample(trial, "n250", 12)[:100] == rows == data.sample(trial, "n100", 12)
+    assert set(data.sample(trial, "n100", 13)) != set(rows)
 
 
 def test_rows_without_labels_stay_in(data: EvaluationData) -> None:
