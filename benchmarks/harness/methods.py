@@ -76,6 +76,7 @@ _METHODS = {
             deterministic=True,
             fixed={"threshold": "cv"},
         ),
+        Method("label-names", "frozen", "classical.txt", kinds=("single",), deterministic=True, fixed={"names": True}),
         Method("tfidf", "tfidf", "classical.txt", uses_base=False, deterministic=True),
     )
 }
