@@ -379,11 +379,10 @@ class _Job:
             for number, teacher in enumerate(teachers, start=1)
         )
         self_trained = self._held_out(students, activations, embeddings, frozen)
-        scores = [
-            self._score(self._decision(starts[0], logits, self._tuned_calibration(logits)), logits)
-            for logits in (self_trained.tuned, held_out.tuned)
-        ]
-        if _helps(*scores):
+        student, teacher = (self._tuned_score(starts[0], one.tuned) for one in (self_trained, held_out))
+        untuned = self._score(self._decision(starts[0], frozen, self._frozen_calibration(frozen)), frozen)
+        # One that is no better than the base as it is must not take the place of one that is.
+        if _helps(student, teacher) and (_helps(student, untuned) or not _helps(teacher, untuned)):
             return replace(self_trained, self_trained=True)
         logger.warning("Unlabelled texts did not help on held-out folds; the model learns from the labelled ones only.")
         return held_out
@@ -424,6 +423,9 @@ class _Job:
             return decision
         thresholds = fit_thresholds(decision.confidences(logits), self.targets)
         return replace(decision, thresholds=thresholds)
+
+    def _tuned_score(self, head: Head, logits: np.ndarray) -> dict[str, float]:
+        return self._score(self._decision(head, logits, self._tuned_calibration(logits)), logits)
 
     def _score(self, decision: Decision, logits: np.ndarray) -> dict[str, float]:
         confidences = decision.confidences(logits)
