@@ -89,10 +89,16 @@ def train(
     """Queues the training; where the kind was changed, the data are checked again first."""
     service, caller = context.service, visitor.caller
     given = {name: form.get(name) for name in ("name", "base", "effort")}
+    unlabelled = [line for line in form.get("unlabelled").splitlines() if line.strip()]
     here = f"/models/new/{dataset_id}/settings"
     try:
         kind = form.get("kind")
         if kind and kind != service.editing.kind(caller, dataset_id):
+            if unlabelled:
+                raise InputError(
+                    "The data are checked again for another kind of labels, and the texts without labels would be lost "
+                    "on the way. Change the kind first, without them."
+                )
             service.editing.edit(caller, dataset_id, {"op": "kind", "kind": kind})
             return go_to(request, link(here, **given))
         model = service.models.create(
@@ -101,11 +107,13 @@ def train(
             dataset_id=dataset_id,
             base_name=given["base"],
             hyperparameters=Hyperparameters(effort=given["effort"] or None),
+            unlabelled=unlabelled,
         )
     except InputError as error:
         if wants_json(request):
             return error_page(request, status_of(error), str(error))
-        return _settings(request, context, visitor, dataset_id, given | {"kind": form.get("kind")}, str(error))
+        given |= {"kind": form.get("kind"), "unlabelled": form.get("unlabelled")}
+        return _settings(request, context, visitor, dataset_id, given, str(error))
     return go_to(request, f"/models/{model.id}/training", id=model.id)
 
 
@@ -169,6 +177,7 @@ def _settings(
         "base": given.get("base") or fitting_base(overview, [base.name for base in bases]),
         "efforts": [(effort, _EFFORT_WORDS[effort]) for effort in EFFORTS],
         "effort": given.get("effort") or context.settings.effort,
+        "unlabelled": given.get("unlabelled", ""),
         "problem": problem,
     }
     return show(request, "new_settings.html", view, status=400 if problem else 200)

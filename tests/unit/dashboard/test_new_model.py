@@ -7,7 +7,7 @@ import pytest
 
 from tests.unit.dashboard.conftest import JSON, SignedIn, Visit
 from tests.unit.service.conftest import OpenShop
-from tests.unit.service.shop import Shop, jsonl, multi_rows, single_rows
+from tests.unit.service.shop import Shop, jsonl, multi_rows, single_rows, unlabelled
 
 
 def upload(visit: Visit, *, status: int = 303, files: dict[str, Any] | None = None, **fields: str) -> str:
@@ -47,6 +47,26 @@ def test_a_file_becomes_a_model(shop: Shop, visit: Visit) -> None:
     assert "Training loss by step" in page
     assert visit.json(where)["version"]["status"] == "ready"
     assert shop.service.models.get(shop.admin, visit.json(where)["model"]["id"]).hyperparameters.effort == "quick"
+
+
+def test_texts_without_labels_are_learnt_from_and_kept_where_something_is_wrong(shop: Shop, visit: Visit) -> None:
+    where = upload(visit, files={"data": ("Tickets.jsonl", jsonl(single_rows()))})
+    shop.work()
+    settings = f"{where}/settings"
+    lines = "\r\n".join(["", *unlabelled(120), "  ", "an odd & last one"])
+    page = visit.post(settings, status=400, name="", kind="single", unlabelled=lines)
+    assert "an odd &amp; last one" in page
+    assert '<details class="fold" open>' in page
+    page = visit.post(settings, status=400, name="May", kind="multi", unlabelled=lines)
+    assert "Change the kind first" in page
+    assert "an odd &amp; last one" in page
+    training = visit.post(settings, name="May", kind="single", unlabelled=lines)
+    shop.work()
+    model = visit.json(training)["model"]["id"]
+    learnt = shop.service.models.report(shop.admin, model)["unlabelled"]
+    assert isinstance(learnt, dict)
+    assert learnt["n_unlabelled"] > 100
+    assert f"of {learnt['n_unlabelled']}\u00a0texts without labels" in visit.get(f"/models/{model}")
 
 
 def test_rows_can_be_pasted(shop: Shop, visit: Visit) -> None:
