@@ -2,12 +2,12 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fewfit.data import stratified_folds
+from fewfit.data import LongTexts, stratified_folds
 from fewfit.decision import Calibration, Decision, Head, Kind
 from fewfit.encoders.encoder import Encoder
 from fewfit.encoders.split import Tail, Trunk
@@ -19,6 +19,7 @@ from fewfit.training.events import Progress
 from fewfit.training.heads import fit_head
 from fewfit.training.insight import Insight
 from fewfit.training.label_names import names_help, spoken
+from fewfit.training.long_texts import FirstWindows, Reading, TrainingWindows, Way
 from fewfit.training.metrics import score
 from fewfit.training.rejecting import HeldOutLikeness
 from fewfit.training.settings import TrainingSettings
@@ -57,7 +58,8 @@ class TrainedModel:
     `out_of_fold` holds the metrics of both on texts that their tails had not seen (empty without folds).
     `insight` is what training showed beside that.
     `embeddings` (n_texts, embedding) are what the tail makes of the training texts, `likeness`
-    (n_texts,) how like the others each was when it was held out (empty without folds).
+    (n_texts,) how like the others each was when it was held out (empty without folds). `reading` is how the model
+    reads texts that are too long.
     """
 
     tail: Tail
@@ -71,6 +73,7 @@ class TrainedModel:
     likeness: np.ndarray
     elapsed_s: float
     insight: Insight
+    reading: Reading
 
 
 def train(
@@ -81,14 +84,18 @@ def train(
     *,
     seed: int = 0,
     max_length: int | None = None,
+    long_texts: LongTexts = "auto",
     progress: Progress | None = None,
 ) -> TrainedModel:
     """Trains on all texts. The same seed on the same machine gives the same model.
 
+    `long_texts` says how texts of more than `max_length` tokens are read; "auto" keeps the way that answers held-out
+    texts better (see `fewfit.training.long_texts`).
     Raises Cancelled where the job's progress was cancelled; nothing outside is changed by then.
     """
     started_s = time.monotonic()
-    return _Job(encoder, texts, targets, settings, seed, max_length, progress or Progress()).run(started_s)
+    job = _Job(encoder, texts, targets, settings, seed, max_length, long_texts, progress or Progress())
+    return job.run(started_s)
 
 
 def cross_validate(
@@ -99,10 +106,12 @@ def cross_validate(
     *,
     seed: int = 0,
     max_length: int | None = None,
+    long_texts: LongTexts = "auto",
     progress: Progress | None = None,
 ) -> Insight:
     """What tuned models say of texts that they have not seen, by `settings.n_folds`; no model comes of it."""
-    return _Job(encoder, texts, targets, settings, seed, max_length, progress or Progress()).cross_validate()
+    job = _Job(encoder, texts, targets, settings, seed, max_length, long_texts, progress or Progress())
+    return job.cross_validate()
 
 
 class _Job:
@@ -116,6 +125,7 @@ class _Job:
         settings: TrainingSettings,
         seed: int,
         max_length: int | None,
+        long_texts: LongTexts,
         progress: Progress,
     ) -> None:
         self.encoder = encoder
@@ -125,32 +135,37 @@ class _Job:
         self.seed = seed
         self.progress = progress
         self.names: Activations | None = None
-        self.likeness = HeldOutLikeness()
         self.device = encoder.device
         self.tail_layers = _tail_layers(encoder, settings)
         self.steps = settings.steps or default_steps(len(texts), settings.batch_size)
         self.learning_rate = settings.learning_rate or default_learning_rate(
             encoder.config.hidden_size, targets.kind, low_rank=settings.lora_rank is not None
         )
-        self.token_ids = encoder.tokenizer.encode(texts, max_length=max_length)
         folds = min(settings.n_folds, int(targets.counts.max()), len(texts))
         self.folds: list[np.ndarray] = []
         if folds > 1:
             self.folds = stratified_folds(texts, _fold_keys(targets), n_folds=folds, seed=seed)
+        self.windows = TrainingWindows(
+            encoder.tokenizer, texts, max_length=max_length, long_texts=long_texts, held_out=bool(self.folds)
+        )
+        self.token_ids = self.windows.token_ids
+        self.likeness = {way: HeldOutLikeness() for way in self.windows.ways}
 
     def run(self, started_s: float) -> TrainedModel:
         self._plan()
         trunk = self.encoder.trunk(self.tail_layers)
         tail = self._new_tail(self.seed)
         activations = self._activations(trunk)
-        embeddings = self._embed(tail, activations)
-        self.names = self._names(trunk, tail, embeddings)
+        untuned = self._embed(tail, activations)
+        self.names = self._names(trunk, tail, untuned[self.windows.ways[0]])
+        held_out = self._out_of_fold(activations, untuned)
+        way, reading = self.windows.reading({way: tuned for way, (tuned, _) in held_out.items()}, self.targets)
+        embeddings, (tuned_logits, frozen_logits) = untuned[way], held_out[way]
         frozen_head = fit_head(embeddings, self.targets)
-        tuned_logits, frozen_logits = self._out_of_fold(activations, embeddings)
         everything = np.arange(len(self.texts))
         self._tune(tail, frozen_head, activations, everything, self.steps, self.seed, "Tuning")
         self.progress.report("Fitting the head")
-        tuned_embeddings = self._embed(tail, activations)
+        tuned_embeddings = self._embed(tail, activations)[way]
         head = fit_head(tuned_embeddings, self.targets)
         decision = self._decision(head, tuned_logits, self._tuned_calibration(tuned_logits))
         frozen = self._decision(frozen_head, frozen_logits, self._frozen_calibration(frozen_logits))
@@ -173,7 +188,7 @@ class _Job:
             steps=self.steps if tuned else 0,
             out_of_fold=out_of_fold,
             embeddings=tuned_embeddings if tuned else embeddings,
-            likeness=self.likeness.of(tuned=tuned),
+            likeness=self.likeness[way].of(tuned=tuned),
             elapsed_s=time.monotonic() - started_s,
             insight=Insight(
                 self.texts,
@@ -182,17 +197,19 @@ class _Job:
                 OutOfFold(self.folds, tuned_logits, frozen_logits) if self.folds else None,
                 tuned,
             ),
+            reading=reading,
         )
 
     def cross_validate(self) -> Insight:
         self._plan()
         trunk, tail = self.encoder.split(self.tail_layers)
         activations = self._activations(trunk)
-        embeddings = self._embed(tail, activations)
-        self.names = self._names(trunk, tail, embeddings)
-        tuned, frozen = self._out_of_fold(activations, embeddings)
-        out_of_fold = OutOfFold(self.folds, tuned, frozen) if self.folds else None
-        return Insight(self.texts, self.targets, embeddings, out_of_fold, bool(self.folds))
+        untuned = self._embed(tail, activations)
+        self.names = self._names(trunk, tail, untuned[self.windows.ways[0]])
+        held_out = self._out_of_fold(activations, untuned)
+        way, _ = self.windows.reading({way: tuned for way, (tuned, _) in held_out.items()}, self.targets)
+        out_of_fold = OutOfFold(self.folds, *held_out[way]) if self.folds else None
+        return Insight(self.texts, self.targets, untuned[way], out_of_fold, bool(self.folds))
 
     def _new_tail(self, seed: int) -> Tail:
         """The base's own tail, ready to be tuned: its weights, or low-rank changes of them."""
@@ -208,7 +225,7 @@ class _Job:
         batch = min(self.settings.batch_size, n_texts)
         self.cost_per_step = TRAINING_COST_FACTOR * batch * max(1, k)
         if self._keeps_activations():
-            self.progress.plan(n_texts, self.cost_per_text)
+            self.progress.plan(len(self.token_ids), self.cost_per_text)
         else:
             self.cost_per_step += batch * self.cost_per_text
         self.progress.plan(self.steps * (1 + len(self.folds)), self.cost_per_step)
@@ -248,9 +265,13 @@ class _Job:
             stage="",
             cost_per_text=0.0,
         )
-        return names if names_help(embeddings, self._embed(tail, names), self.targets) else None
+        return names if names_help(embeddings, self._embed_rows(tail, names), self.targets) else None
 
-    def _embed(self, tail: Tail, activations: Activations, rows: np.ndarray | None = None) -> np.ndarray:
+    def _embed(self, tail: Tail, activations: Activations, texts: np.ndarray | None = None) -> dict[Way, np.ndarray]:
+        """Embeddings of some texts in each way of reading the long ones, (n_texts, hidden)."""
+        return self.windows.by_way(self._embed_rows(tail, activations, self.windows.rows(texts)), texts)
+
+    def _embed_rows(self, tail: Tail, activations: Activations, rows: np.ndarray | None = None) -> np.ndarray:
         return embed(
             tail,
             activations,
@@ -275,7 +296,7 @@ class _Job:
         tune(
             tail,
             head,
-            activations,
+            FirstWindows(activations, self.windows.windows),
             self.targets,
             rows,
             plan,
@@ -286,30 +307,35 @@ class _Job:
             names=self.names,
         )
 
-    def _out_of_fold(self, activations: Activations, embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Logits of tuned and frozen models on texts they were not fitted on, (n_texts, n_labels) each.
+    def _out_of_fold(
+        self, activations: Activations, untuned: Mapping[Way, np.ndarray]
+    ) -> dict[Way, tuple[np.ndarray, np.ndarray]]:
+        """Logits of tuned and frozen models on texts they were not fitted on, (n_texts, n_labels) each, by way.
 
-        Without folds, those of heads over the frozen base stand in for both.
+        Both ways see the same tails. Without folds, the logits of heads over the frozen base stand in for both.
         """
         shape = (len(self.texts), self.targets.n_labels)
-        tuned, frozen = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=np.float32)
+        found = {way: (np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=np.float32)) for way in untuned}
         folds = self.folds or self._head_folds()
         everything = np.arange(len(self.texts))
         for number, held_out in enumerate(folds):
             kept = np.setdiff1d(everything, held_out)
-            head = fit_head(embeddings[kept], self.targets.take(kept))
-            frozen[held_out] = head.logits(embeddings[held_out])
+            own = self.targets.take(kept)
+            heads = {way: fit_head(embeddings[kept], own) for way, embeddings in untuned.items()}
+            for way, (_, frozen) in found.items():
+                frozen[held_out] = heads[way].logits(untuned[way][held_out])
             if not self.folds:
                 continue
             stage = f"Checking on held-out texts, part {number + 1} of {len(folds)}"
             tail = self._new_tail(self.seed + 1 + number)
+            head = heads[self.windows.ways[0]]
             self._tune(tail, head, activations, kept, self.steps, self.seed + 1 + number, stage)
             inside, outside = self._embed(tail, activations, kept), self._embed(tail, activations, held_out)
-            tuned[held_out] = fit_head(inside, self.targets.take(kept)).logits(outside)
-            self.likeness.see(
-                self.targets.take(kept), tuned=(inside, outside), frozen=(embeddings[kept], embeddings[held_out])
-            )
-        return (tuned if self.folds else frozen), frozen
+            for way, (tuned, _) in found.items():
+                tuned[held_out] = fit_head(inside[way], own).logits(outside[way])
+                before = untuned[way][kept], untuned[way][held_out]
+                self.likeness[way].see(own, tuned=(inside[way], outside[way]), frozen=before)
+        return {way: (tuned if self.folds else frozen, frozen) for way, (tuned, frozen) in found.items()}
 
     def _head_folds(self) -> list[np.ndarray]:
         n_folds = min(5, int(self.targets.counts.max()), len(self.texts))
