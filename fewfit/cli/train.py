@@ -186,6 +186,8 @@ def train(
         layers = f"{manifest.base.tail_layers} of {manifest.base.n_layers} layers of {manifest.base.name}"
         what = f"Fine-tuned the upper {layers}" if manifest.tuned else f"Fitted a head on {manifest.base.name} as it is"
         say(f"{what} on {len(dataset):,} texts in {elapsed_s:.0f} s; saved to {output}.", style="green")
+        if manifest.windows > 1:
+            say(f"Texts of more than {manifest.max_length} tokens are read in up to {manifest.windows} windows.")
         say(f"Classify with: fewfit classify {output} texts.txt", style="dim")
     suspects = classifier.insight_.suspects(dataset.rows)
     if suspects and not quiet:

@@ -24,11 +24,7 @@ class Windows:
     def __init__(self, texts: Sequence[Sequence[list[int]]]) -> None:
         self.texts = texts
         self.ids = [ids for windows in texts for ids in windows]  # those of one text after those of another
-
-    @property
-    def several(self) -> bool:
-        """Whether any text has more than one window."""
-        return len(self.ids) > len(self.texts)
+        self.several = len(self.ids) > len(texts)  # whether any text has more than one
 
     @cached_property
     def counts(self) -> NDArray[np.intp]:
