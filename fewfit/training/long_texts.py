@@ -5,13 +5,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
-import torch
 
 from fewfit.data import LongTexts
 from fewfit.decision import probabilities
 from fewfit.encoders.tokenizing import Tokenizer
 from fewfit.encoders.windows import MOST_WINDOWS, Windows
-from fewfit.training.activations import Activations
 from fewfit.training.calibration import fit_calibration
 from fewfit.training.metrics import mean_log_loss
 from fewfit.training.targets import Targets
@@ -64,6 +62,8 @@ class TrainingWindows:
         elif long_texts == "windows":
             self.ways = ("windows",)
         self.windows = windows if "windows" in self.ways else Windows([parts[:1] for parts in windows.texts])
+        # In full windows: all windows of a text but its last are full.
+        self._sizes = np.array([sum(map(len, parts)) / len(parts[0]) for parts in self.windows.texts])  # (n_texts,)
 
     @property
     def token_ids(self) -> list[list[int]]:
@@ -76,6 +76,18 @@ class TrainingWindows:
             return texts
         starts, counts = self.windows.starts[texts], self.windows.counts[texts]
         return np.concatenate([np.arange(start, start + n) for start, n in zip(starts, counts, strict=True)])
+
+    def pick(self, texts: np.ndarray, rng: np.random.Generator, *, way: Way) -> np.ndarray:
+        """A window of each text to tune on, as places in `token_ids`: the first where texts are cut, else any of them.
+
+        A window is drawn as often as its tokens are many.
+        """
+        first = self.windows.starts[texts]
+        if way == "cut":
+            return np.asarray(first)
+        # Beside the first window alone, the log-loss of models that read windows was lower: 0.254 instead of 0.255
+        # and 0.258 instead of 0.261 (movie_genres in windows of 128, 100 rows, english-small, two samples).
+        return np.asarray(first + (rng.random(len(texts)) * self._sizes[texts]).astype(np.intp))
 
     def by_way(self, embeddings: np.ndarray, texts: np.ndarray | None) -> dict[Way, np.ndarray]:
         """Embeddings of the windows of some texts (n_windows, hidden) to those of the texts, (n_texts, hidden)."""
@@ -92,19 +104,6 @@ class TrainingWindows:
         # Where they are the same, "cut" comes first: it is faster.
         way = min(self.ways, key=lambda way: losses.get(way, 0.0))
         return way, Reading(MOST_WINDOWS if way == "windows" else 1, self.too_long, losses)
-
-
-class FirstWindows:
-    """Activations of texts, of whose windows the first one is handed out: a tail is tuned on these."""
-
-    def __init__(self, activations: Activations, windows: Windows) -> None:
-        self.lengths = activations.lengths[windows.starts]
-        self._activations = activations
-        self._starts = windows.starts
-
-    def batch(self, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """Hidden states (rows, longest, hidden) and their mask (rows, longest) for some texts."""
-        return self._activations.batch(self._starts[rows])
 
 
 def _loss(logits: np.ndarray, targets: Targets) -> float:

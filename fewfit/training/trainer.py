@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from fewfit.training.events import Progress
 from fewfit.training.heads import fit_head
 from fewfit.training.insight import Insight
 from fewfit.training.label_names import names_help, spoken
-from fewfit.training.long_texts import FirstWindows, Reading, TrainingWindows, Way
+from fewfit.training.long_texts import Reading, TrainingWindows, Way
 from fewfit.training.metrics import score
 from fewfit.training.rejecting import HeldOutLikeness
 from fewfit.training.settings import TrainingSettings
@@ -163,7 +164,7 @@ class _Job:
         embeddings, (tuned_logits, frozen_logits) = untuned[way], held_out[way]
         frozen_head = fit_head(embeddings, self.targets)
         everything = np.arange(len(self.texts))
-        self._tune(tail, frozen_head, activations, everything, self.steps, self.seed, "Tuning")
+        self._tune(tail, frozen_head, activations, everything, self.steps, self.seed, "Tuning", way)
         self.progress.report("Fitting the head")
         tuned_embeddings = self._embed(tail, activations)[way]
         head = fit_head(tuned_embeddings, self.targets)
@@ -290,13 +291,14 @@ class _Job:
         steps: int,
         seed: int,
         stage: str,
+        way: Way,
     ) -> None:
         tail.set_dropout(self.settings.dropout)
         plan = TuningPlan(self.settings, steps, self.learning_rate, seed)
         tune(
             tail,
             head,
-            FirstWindows(activations, self.windows.windows),
+            activations,
             self.targets,
             rows,
             plan,
@@ -305,6 +307,7 @@ class _Job:
             stage=stage,
             cost_per_step=self.cost_per_step,
             names=self.names,
+            pick=partial(self.windows.pick, way=way) if self.windows.windows.several else None,
         )
 
     def _out_of_fold(
@@ -312,7 +315,7 @@ class _Job:
     ) -> dict[Way, tuple[np.ndarray, np.ndarray]]:
         """Logits of tuned and frozen models on texts they were not fitted on, (n_texts, n_labels) each, by way.
 
-        Both ways see the same tails. Without folds, the logits of heads over the frozen base stand in for both.
+        All ways see the same tails. Without folds, the logits of heads over the frozen base stand in for tuned ones.
         """
         shape = (len(self.texts), self.targets.n_labels)
         found = {way: (np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=np.float32)) for way in untuned}
@@ -328,8 +331,8 @@ class _Job:
                 continue
             stage = f"Checking on held-out texts, part {number + 1} of {len(folds)}"
             tail = self._new_tail(self.seed + 1 + number)
-            head = heads[self.windows.ways[0]]
-            self._tune(tail, head, activations, kept, self.steps, self.seed + 1 + number, stage)
+            way = self.windows.ways[-1]
+            self._tune(tail, heads[way], activations, kept, self.steps, self.seed + 1 + number, stage, way)
             inside, outside = self._embed(tail, activations, kept), self._embed(tail, activations, held_out)
             for way, (tuned, _) in found.items():
                 tuned[held_out] = fit_head(inside[way], own).logits(outside[way])

@@ -64,10 +64,10 @@ def test_what_is_said_at_the_start_alone_is_not(toy_base: Path) -> None:
     reading = classifier.manifest_.training["reading"]
     assert reading["losses"]["cut"] < reading["losses"]["windows"]
     assert classifier.manifest_.windows == 1
-    # The model is the one that a training which never looked at windows gives.
+    # The encoder is the one that a training which never looked at windows gives.
     cut = _fit(toy_base, "cut", at_the_end=False)
     texts, _ = _texts(at_the_end=False)
-    np.testing.assert_array_equal(classifier.predict_proba(texts), cut.predict_proba(texts))
+    np.testing.assert_array_equal(classifier.answers(texts).embeddings, cut.answers(texts).embeddings)
 
 
 def test_asked_for_windows_are_used_without_comparing(toy_base: Path) -> None:
