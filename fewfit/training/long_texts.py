@@ -86,7 +86,7 @@ class TrainingWindows:
         if way == "cut":
             return np.asarray(first)
         # Beside the first window alone, the log-loss of models that read windows was lower: 0.254 instead of 0.255
-        # and 0.258 instead of 0.261 (movie_genres in windows of 128, 100 rows, english-small, two samples).
+        # and 0.258 instead of 0.261 (two samples, windows drawn evenly; see benchmarks/README.md, long texts).
         return np.asarray(first + (rng.random(len(texts)) * self._sizes[texts]).astype(np.intp))
 
     def by_way(self, embeddings: np.ndarray, texts: np.ndarray | None) -> dict[Way, np.ndarray]:
