@@ -52,7 +52,8 @@ class Manifest:
 
     `metrics` holds sets of figures by name (out-of-fold, evaluation ...), `training` what the model was
     trained with, `warnings` what was found in its data, `serving` the precision it is served in and how
-    near that is to the trained model, `fast` what came of distilling a fast tier.
+    near that is to the trained model, `fast` what came of distilling a fast tier. A text of more than `max_length`
+    tokens is read in up to `windows` windows of that length (1: it is cut).
     """
 
     kind: Kind
@@ -69,6 +70,7 @@ class Manifest:
     libraries: dict[str, str] = field(default_factory=dict)
     serving: dict[str, Any] = field(default_factory=dict)
     fast: dict[str, Any] = field(default_factory=dict)
+    windows: int = 1
 
 
 @dataclass(frozen=True)
@@ -308,6 +310,9 @@ def _decision(manifest: Manifest, data: Mapping[str, Any], heads: Mapping[str, n
 def _manifest(data: Mapping[str, Any]) -> Manifest:
     if data["kind"] not in ("single", "multi"):
         raise ValueError(f"kind is {data['kind']!r}, expected 'single' or 'multi'")
+    windows = int(data.get("windows", 1))  # older models cut
+    if windows < 1:
+        raise ValueError(f"windows is {windows}, expected 1 or more")
     return Manifest(
         kind=data["kind"],
         labels=tuple(str(label) for label in data["labels"]),
@@ -323,6 +328,7 @@ def _manifest(data: Mapping[str, Any]) -> Manifest:
         libraries=dict(data["libraries"]),
         serving=dict(data.get("serving", {})),
         fast=dict(data.get("fast", {})),
+        windows=windows,
     )
 
 

@@ -275,7 +275,11 @@ class Answering(Estimator):
             if self._with_torch:
                 manifest = artifact.manifest
                 self._runtime_ = with_torch.torch_runtime(
-                    self._own_encoder(), manifest.base.tail_layers, artifact.tail, manifest.max_length
+                    self._own_encoder(),
+                    manifest.base.tail_layers,
+                    artifact.tail,
+                    manifest.max_length,
+                    manifest.windows,
                 )
             else:
                 self._runtime_ = EngineRuntime(artifact)
@@ -302,7 +306,8 @@ class Answering(Estimator):
         except (BaseError, ArtifactError) as error:
             logger.info("There is no comparison with the frozen base: %s", error)
             return None
-        return with_torch.torch_runtime(encoder, 0, {}, self._fitted().manifest.max_length)
+        manifest = self._fitted().manifest
+        return with_torch.torch_runtime(encoder, 0, {}, manifest.max_length, manifest.windows)
 
     def _make_portable(self) -> None:
         """Adds what a plain install needs to classify, once after each fit."""

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from fewfit.classifier import with_torch
 from fewfit.classifier.inputs import Labels, as_kept, label_names, labelled
-from fewfit.data import Dataset, Requirements, clean_text, validate
+from fewfit.data import Dataset, LongTexts, Requirements, clean_text, validate
 from fewfit.data.quality import Quality, check_quality
+from fewfit.encoders.windows import MOST_WINDOWS
 from fewfit.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,14 +28,17 @@ def check_labels(
     thorough: bool = False,
     seed: int = 0,
     max_length: int | None = None,
+    long_texts: LongTexts = "auto",
     on_event: "EventSink | None" = None,
 ) -> Quality:
     """Likely label errors, near copies with different labels, leakage, and labels that are hard to tell apart.
 
     Models that have not seen a text judge its label: heads on the base as it is, or with `thorough` models
-    tuned on three quarters of the texts at a time.
+    tuned on three quarters of the texts at a time. Texts that are too long are read in windows, unless `long_texts` is
+    "cut": two that begin alike need not be copies.
     """
     training = with_torch.training()
+    windows = 1 if long_texts == "cut" else MOST_WINDOWS
     held_out = None
     embeddings: np.ndarray | None = None
     if len(dataset) >= _FEWEST_TEXTS and len(dataset.label_names) > 1:
@@ -46,14 +50,15 @@ def check_labels(
             thorough=thorough,
             seed=seed,
             max_length=max_length,
+            long_texts=long_texts,
             progress=training.Progress(on_event),
         )
         held_out, embeddings = insight.answers, insight.embeddings
     elif len(dataset):
-        embeddings = encoder.embed(dataset.texts, max_length=max_length)
+        embeddings = encoder.embed(dataset.texts, max_length=max_length, windows=windows)
     others = None
     if evaluation is not None and len(evaluation) and embeddings is not None:
-        others = encoder.embed(evaluation.texts, max_length=max_length)
+        others = encoder.embed(evaluation.texts, max_length=max_length, windows=windows)
     return check_quality(
         dataset, answers=held_out, embeddings=embeddings, evaluation=evaluation, evaluation_embeddings=others
     )
@@ -85,6 +90,7 @@ def check_texts(
         requirements=Requirements(strict=False),
         count_tokens=encoder.tokenizer.count,
         max_tokens=length,
+        long_texts=options["long_texts"],
         base=encoder.weights.name,
     )
     quality = check_labels(encoder, dataset, evaluation=others, **options)

@@ -5,19 +5,19 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, get_args
 
 from fewfit.artifact import read_artifact, write_artifact
 from fewfit.classifier import with_torch
 from fewfit.classifier.answering import Answering
 from fewfit.classifier.groups import label_groups
-from fewfit.classifier.inputs import Labels, label_names, labelled, text_rows, whole_number
+from fewfit.classifier.inputs import Labels, label_names, labelled, one_of, text_rows, whole_number
 from fewfit.classifier.making import make_artifact
 from fewfit.classifier.paths import check_paths
 from fewfit.classifier.rejecting import check_rejection
 from fewfit.classifier.updating import Update, updated
 from fewfit.classifier.weights import ClassWeight, kept_weights, label_weights
-from fewfit.data import Report, Requirements, clean_text, drop_duplicates, new_texts, validate
+from fewfit.data import LongTexts, Report, Requirements, clean_text, drop_duplicates, new_texts, validate
 from fewfit.errors import ArtifactError, BaseError, InputError, MissingExtraError
 from fewfit.serving.engine_runtime import EngineRuntime
 
@@ -45,7 +45,9 @@ class Classifier(Answering):
 
     `base` is a name from `fewfit bases`, a Hugging Face id or a folder. `effort` is how much time
     training may take ("quick", "balanced", "thorough"); `settings` gives every knob instead. `max_length`
-    is how many tokens of a text are read (None: as many as the base reads by default). `clean` strips
+    is how many tokens of a text are read at once (None: as many as the base reads by default). `long_texts` says what
+    becomes of longer ones: "cut", read in several "windows", or whichever answers held-out texts better ("auto";
+    with effort "quick" nothing is held out, and they are cut). `clean` strips
     markup and URLs, when training and when classifying. `device` is a torch device or "auto". `class_weight`
     is how much labels count in the head: "balanced", None (as often as they occur) or a weight a label.
     `reject` is the share of ordinary texts that may be rejected so that texts unlike all training texts are,
@@ -66,6 +68,7 @@ class Classifier(Answering):
         "effort",
         "seed",
         "max_length",
+        "long_texts",
         "clean",
         "device",
         "class_weight",
@@ -85,6 +88,7 @@ class Classifier(Answering):
         effort: "Effort" = "balanced",
         seed: int = 0,
         max_length: int | None = None,
+        long_texts: LongTexts = "auto",
         clean: bool = False,
         device: str = "auto",
         class_weight: ClassWeight = "balanced",
@@ -98,6 +102,7 @@ class Classifier(Answering):
         self.effort = effort
         self.seed = seed
         self.max_length = max_length
+        self.long_texts = long_texts
         self.clean = clean
         self.device = device
         self.class_weight = class_weight
@@ -144,6 +149,7 @@ class Classifier(Answering):
         """
         training = with_torch.training()
         seed = whole_number("seed", self.seed)
+        one_of("long_texts", self.long_texts, get_args(LongTexts))
         settings = self.settings or training.TrainingSettings.for_effort(self.effort)
         names, columns = label_names(labels)
         dataset, found = labelled(texts, names)
@@ -172,6 +178,7 @@ class Classifier(Answering):
                 requirements=Requirements(strict=False),
                 count_tokens=encoder.tokenizer.count,
                 max_tokens=max_length,
+                long_texts=self.long_texts if settings.n_folds or self.long_texts != "auto" else "cut",
                 base=encoder.weights.name,
             )
             report = found.merge(checked)
@@ -180,7 +187,15 @@ class Classifier(Answering):
         report.raise_for_errors()
         progress = training.Progress(on_event, cancel)
         trained = training.train(
-            encoder, read, targets, settings, unlabelled=others, seed=seed, max_length=max_length, progress=progress
+            encoder,
+            read,
+            targets,
+            settings,
+            unlabelled=others,
+            seed=seed,
+            max_length=max_length,
+            long_texts=self.long_texts,
+            progress=progress,
         )
         if self.reject is not None:
             rejection = training.fit_rejection(self.reject, trained.likeness, trained.embeddings, targets)
@@ -197,6 +212,7 @@ class Classifier(Answering):
                 "effort": None if self.settings else self.effort,
                 "settings": asdict(settings),
                 "class_weight": kept_weights(self.class_weight),
+                "long_texts": self.long_texts,
                 "reject": self.reject,
                 "path_separator": self.path_separator,
                 "group_separator": self.group_separator,
@@ -206,7 +222,9 @@ class Classifier(Answering):
             warnings=[finding.message for finding in report.warnings],
             texts=read if self.keep_examples else None,
         )
-        runtime: Runtime = with_torch.torch_runtime(encoder, trained.tail_layers, artifact.tail, max_length)
+        runtime: Runtime = with_torch.torch_runtime(
+            encoder, trained.tail_layers, artifact.tail, max_length, artifact.manifest.windows
+        )
         probe_texts = read[:_MOST_PROBE_TEXTS]
         if self.device == "auto" and encoder.device.type == "cpu":
             progress.report("Preparing fast answers")
@@ -273,8 +291,9 @@ class Classifier(Answering):
 
         encoder = with_torch.load_encoder(self.base, self.device)
         length = None if self.max_length is None else whole_number("max_length", self.max_length)
+        one_of("long_texts", self.long_texts, get_args(LongTexts))
         seed = whole_number("seed", self.seed)
-        options = {"thorough": thorough, "seed": seed, "max_length": length}
+        options = {"thorough": thorough, "seed": seed, "max_length": length, "long_texts": self.long_texts}
         return check_texts(encoder, texts, labels, eval, clean=self.clean, **options)
 
     def distil(
@@ -339,6 +358,7 @@ class Classifier(Answering):
             effort=settings.get("effort") or "balanced",
             seed=settings.get("seed", 0),
             max_length=manifest.max_length,
+            long_texts=settings.get("long_texts", "cut"),  # what older models did
             clean=manifest.clean,
             device=device,
             class_weight=settings.get("class_weight", "balanced"),

@@ -65,7 +65,7 @@ def distilled(
 
     vectors = static_vectors(encoder(), on_tokens=on_tokens)
     progress.report("Teaching the fast tier")
-    encoded = [ids for ids in runtime.model.encode(texts)[0] if ids is not None]
+    encoded = runtime.model.encode(texts)[0].tokens
     measured = np.arange(len(texts)) < len(new)
     tier, report = teach(vectors, encoded, logits, decision, measured, max_disagreement=max_disagreement)
     progress.raise_if_cancelled()
@@ -79,8 +79,7 @@ def _rate(tier: FastTier, runtime: EngineRuntime, texts: Sequence[str]) -> float
     """How many texts a second the tier alone answers on one thread, tokenizing included."""
     timed = texts[:_TIMED_TEXTS]
     started_s = time.perf_counter()
-    encoded = [ids for ids in runtime.model.encode(timed)[0] if ids is not None]
-    fast_answers(tier, runtime.model.decision, encoded)
+    fast_answers(tier, runtime.model.decision, runtime.model.encode(timed)[0].tokens)
     return len(timed) / (time.perf_counter() - started_s)
 
 

@@ -26,6 +26,12 @@ def whole_number(name: str, value: Any, largest: int = LARGEST_NUMBER) -> int:
     return number
 
 
+def one_of(name: str, value: Any, choices: tuple[Any, ...]) -> None:
+    """Raises InputError for a parameter that is none of its choices."""
+    if value not in choices:
+        raise InputError(f"{name} is {value!r}; expected one of: {', '.join(map(str, choices))}.")
+
+
 def text_rows(texts: Iterable[str]) -> list[str]:
     """Texts as a list; raises InputError for one string, for other things than strings, with their row."""
     rows = _listed("texts", texts)

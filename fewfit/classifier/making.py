@@ -49,6 +49,7 @@ def make_artifact(
             tail_layers=trained.tail_layers,
         ),
         max_length=max_length,
+        windows=trained.reading.windows,
         clean=clean,
         tuned=trained.tuned,
         created_at=now(),
@@ -57,6 +58,7 @@ def make_artifact(
         training={
             **training,
             "steps": trained.steps,
+            **({"reading": trained.reading.to_dict()} if trained.reading.too_long else {}),
             "elapsed_s": round(trained.elapsed_s, 3),
             "n_texts": len(targets),
             "n_pseudo_labelled": trained.n_pseudo_labelled,

@@ -41,13 +41,16 @@ def load_encoder(base: str | Path, device: str) -> "Encoder":
     return Encoder.load(base, device=device)
 
 
-def torch_runtime(encoder: "Encoder", tail_layers: int, arrays: Mapping[str, np.ndarray], max_length: int) -> Runtime:
+def torch_runtime(
+    encoder: "Encoder", tail_layers: int, arrays: Mapping[str, np.ndarray], max_length: int, windows: int
+) -> Runtime:
     """Embeds with torch: the base's trunk, and its tail with these parameters (its own where there are none)."""
     from fewfit.serving.torch_runtime import TorchRuntime
 
     trunk = encoder.trunk(tail_layers)
     tail = encoder.tail_of(tail_layers, arrays) if arrays else encoder.split(tail_layers)[1]
-    return TorchRuntime(trunk, tail, encoder.tokenizer, max_length=max_length, device=encoder.device)
+    device = encoder.device
+    return TorchRuntime(trunk, tail, encoder.tokenizer, max_length=max_length, windows=windows, device=device)
 
 
 def portable(artifact: Artifact, encoder: "Encoder", runtime: Runtime, texts: Sequence[str]) -> Artifact:

@@ -60,7 +60,7 @@ def _about(model: Path, manifest: Manifest) -> Table:
         "labels": f"{len(manifest.labels)}: {listed(manifest.labels, shown=20)}",
         "base": f"{base.name} ({base.digest[:12]}), from {base.source}",
         "tuned": f"the upper {base.tail_layers} of {base.n_layers} layers" if manifest.tuned else "the head alone",
-        "reads": f"{manifest.max_length} tokens" + (", without markup and URLs" if manifest.clean else ""),
+        "reads": _reads(manifest),
         "trained on": f"{training.get('n_texts', '?')} texts, seed {training.get('seed', '?')}, "
         f"in {training.get('elapsed_s', 0):.0f} s",
         "made": f"{manifest.created_at} by fewfit {manifest.fewfit_version}",
@@ -70,3 +70,12 @@ def _about(model: Path, manifest: Manifest) -> Table:
     for name, value in rows.items():
         table.add_row(name, escape(value))
     return table
+
+
+def _reads(manifest: Manifest) -> str:
+    what = f"{manifest.max_length} tokens"
+    if manifest.windows > 1:
+        what += f", longer texts in up to {manifest.windows} windows of as many"
+    if losses := manifest.training.get("reading", {}).get("losses"):
+        what += f" (out-of-fold log-loss: cut {losses['cut']:.3f}, windows {losses['windows']:.3f})"
+    return what + (", without markup and URLs" if manifest.clean else "")

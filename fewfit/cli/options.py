@@ -62,7 +62,7 @@ MaxLength = Annotated[
         "--max-length",
         metavar="TOKENS",
         min=1,
-        help="How many tokens of a text are read, up to 512. The base's own default if left out.",
+        help="How many tokens of a text are read at once, up to 512. The base's own default if left out.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON to standard output.", rich_help_panel=_OUTPUT)]

@@ -28,6 +28,7 @@ from fewfit.cli.options import (
 from fewfit.cli.results import cross_validation_title, evaluation_tables
 from fewfit.data import (
     Dataset,
+    LongTexts,
     Report,
     Requirements,
     check_leakage,
@@ -57,6 +58,14 @@ def train(
     seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same model on the same machine.")] = 0,
     clean: Clean = False,
     max_length: MaxLength = None,
+    long_texts: Annotated[
+        LongTexts,
+        typer.Option(
+            "--long-texts",
+            help="What becomes of texts longer than that: cut, read in several windows whose answers are averaged, or "
+            "whichever answers held-out texts better.",
+        ),
+    ] = "auto",
     unlabelled: Annotated[
         list[Path] | None,
         typer.Option(
@@ -149,6 +158,7 @@ def train(
     if eval_file is not None and holdout is not None:
         raise typer.BadParameter("Give --eval or --holdout, not both.")
     weights = _class_weight(class_weight or [])
+    cuts = long_texts == "auto" and effort == "quick"  # nothing is held out to compare the ways on
     show_log(quiet=quiet)
     check_output(output)
     options = DataOptions(text_column, label_column, delimiter, label_separator, kind, file_format, skip_malformed)
@@ -157,7 +167,7 @@ def train(
     if not quiet:
         say_what_was_read(dataset)
     reader = open_base(base, max_length, quiet=quiet)
-    report = report.merge(_check(dataset, reader, clean=clean))
+    report = report.merge(_check(dataset, reader, clean=clean, long_texts="cut" if cuts else long_texts))
     evaluation = None
     if eval_file is not None:
         evaluation, found = _read_evaluation(eval_file, options, dataset)
@@ -175,6 +185,7 @@ def train(
         effort=effort,
         seed=seed,
         max_length=max_length,
+        long_texts=long_texts,
         clean=clean,
         class_weight=weights,
         reject=reject,
@@ -200,6 +211,8 @@ def train(
         if others:
             on += f" and {manifest.training['n_pseudo_labelled']:,} of {len(others):,} unlabelled ones"
         say(f"{what} on {on} in {elapsed_s:.0f} s; saved to {output}.", style="green")
+        if manifest.windows > 1:
+            say(f"Texts of more than {manifest.max_length} tokens are read in up to {manifest.windows} windows.")
         say(f"Classify with: fewfit classify {output} texts.txt", style="dim")
     suspects = classifier.insight_.suspects(dataset.rows)
     if suspects and not quiet:
@@ -229,12 +242,13 @@ def train(
         say("Not evaluated: --effort quick holds nothing out. Give --eval FILE or --holdout 0.2.")
 
 
-def _check(dataset: Dataset, reader: Reader, *, clean: bool) -> Report:
+def _check(dataset: Dataset, reader: Reader, *, clean: bool, long_texts: LongTexts) -> Report:
     return validate(
         cleaned(dataset) if clean else dataset,
         requirements=Requirements(strict=False),
         count_tokens=reader.tokenizer.count,
         max_tokens=reader.max_length,
+        long_texts=long_texts,
         base=reader.weights.name,
     )
 

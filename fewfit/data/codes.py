@@ -44,7 +44,7 @@ FINDING_CODES: Final[dict[str, str]] = {
     "duplicate_text": "The same text is there more than once.",
     "conflicting_labels": "The same text has different labels.",
     "leaked_text": "The same text is in the training and in the evaluation data.",
-    "truncated_text": "A text is longer than the encoder reads; the rest is cut.",
+    "truncated_text": "A text is longer than the encoder reads at once; the rest is cut or read in further windows.",
     "length_unchecked": "The lengths of the texts were not looked at.",
     "labels_unchecked": "Whether labels are wrong was not looked at.",
     "base_language": "The base does not fit the languages of the texts.",

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -15,7 +16,15 @@ from fewfit.errors import MissingExtraError
 
 CountTokens = Callable[[Sequence[str]], Sequence[int] | np.ndarray]
 
+# What training makes of texts longer than the encoder reads at once; "auto": what answers held-out texts better.
+LongTexts = Literal["auto", "cut", "windows"]
+
 _COUNT_BATCH = 1024
+_WHAT_BECOMES_OF_LONG_TEXTS: dict[LongTexts, str] = {
+    "auto": "They are cut there, unless training finds that held-out ones are answered better when read in windows.",
+    "cut": "They are cut there.",
+    "windows": "They are read in windows of that length.",
+}
 
 
 @dataclass(frozen=True)
@@ -33,15 +42,17 @@ def validate(
     requirements: Requirements | None = None,
     count_tokens: CountTokens | None = None,
     max_tokens: int | None = None,
+    long_texts: LongTexts = "auto",
     base: str | None = None,
     languages: LanguageMix | None = None,
 ) -> Report:
     """Everything that is wrong or doubtful in labelled texts, and advice; all with row numbers.
 
     Fewer than two labels, or no example, is an error in any case. `count_tokens` gives the number of tokens of
-    each of a list of texts and `max_tokens` how many the encoder reads; with both, texts that are cut are
-    reported. `base` is the name of the base that is to be trained on, to say whether it fits the languages, which
-    are found unless `languages` has them already (a mix of no texts: they are left alone).
+    each of a list of texts and `max_tokens` how many the encoder reads at once; with both, longer texts are reported,
+    and what training with `long_texts` makes of them. `base` is the name of the base that is to be trained on, to say
+    whether it fits the languages, which are found unless `languages` has them already (a mix of no texts: they are
+    left alone).
 
     >>> from fewfit.data import Dataset, Example
     >>> rows = [("card lost", "cards"), ("Card  lost", "account"), ("no parcel", "delivery")]
@@ -60,7 +71,7 @@ def validate(
         _check_amounts(dataset, requirements),
         _check_label_names(dataset),
         _check_copies(dataset.examples),
-        _check_lengths(dataset, count_tokens, max_tokens),
+        _check_lengths(dataset, count_tokens, max_tokens, long_texts),
         _check_languages(dataset, base, languages),
         advise(dataset),
     )
@@ -198,7 +209,9 @@ def _names(example: Example) -> str:
     return " + ".join(quoted(label) for label in example.labels) or "without a label"
 
 
-def _check_lengths(dataset: Dataset, count_tokens: CountTokens | None, max_tokens: int | None) -> Iterator[Finding]:
+def _check_lengths(
+    dataset: Dataset, count_tokens: CountTokens | None, max_tokens: int | None, long_texts: LongTexts
+) -> Iterator[Finding]:
     if count_tokens is None or max_tokens is None:
         return
     texts = dataset.texts
@@ -211,18 +224,19 @@ def _check_lengths(dataset: Dataset, count_tokens: CountTokens | None, max_token
     long = np.flatnonzero(counts > max_tokens)
     if not len(long):
         return
-    cut = int((counts[long] - max_tokens).sum())
+    beyond = int((counts[long] - max_tokens).sum())
     longest = int(counts.argmax())
     rows = [dataset.examples[index].row for index in long]
     yield Finding(
         "truncated_text",
         "warning",
         f"{counted(len(long), 'text')} of {len(texts):,} ({len(long) / len(texts):.1%}) longer than the {max_tokens} "
-        f"tokens that are read; {cut / int(counts[long].sum()):.0%} of what they say is cut "
-        f"({cut / int(counts.sum()):.1%} of all tokens): {row_list(rows)}. The longest, in row "
-        f"{dataset.examples[longest].row}, has {int(counts[longest]):,}.",
+        f"tokens that are read at once; {beyond / int(counts[long].sum()):.0%} of what they say comes after them "
+        f"({beyond / int(counts.sum()):.1%} of all tokens): {row_list(rows)}. The longest, in row "
+        f"{dataset.examples[longest].row}, has {int(counts[longest]):,}. {_WHAT_BECOMES_OF_LONG_TEXTS[long_texts]}",
         rows=tuple(rows),
-        suggestion="Put what matters first, split the texts, or let more be read (--max-length, 512 at the most).",
+        suggestion="Put what matters first, split the texts, let more be read at once (--max-length, 512 at the most)"
+        + ("." if long_texts == "windows" else ", or have them read in windows (--long-texts windows)."),
     )
 
 

@@ -10,13 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from fewfit.encoders.batching import length_batches
 from fewfit.encoders.config import EncoderConfig, read_config
 from fewfit.encoders.lora import is_lora, lora_rank
 from fewfit.encoders.pooling import load_dense
 from fewfit.encoders.split import Tail, Trunk
 from fewfit.encoders.tokenizing import Tokenizer, Truncate
 from fewfit.encoders.weights import OnProgress, Weights, locate
+from fewfit.encoders.windows import Windows, embed_windows
 from fewfit.errors import ArtifactError, BaseError
 
 Attention = Literal["auto", "eager", "sdpa"]
@@ -124,23 +124,25 @@ class Encoder:
         batch_tokens: int | None = None,
         max_length: int | None = None,
         truncate: Truncate = "end",
+        windows: int = 1,
     ) -> NDArray[np.float32]:
         """Sentence embeddings (n_texts, embedding_size), in the order of `texts`.
 
+        A text of more than `max_length` tokens is read in up to `windows` windows, whose mean is its embedding.
         `batch_tokens` is the padded size of a batch (1,024 on a CPU, more on a GPU); it changes speed
         and memory, not the result.
         """
-        encoded = self.tokenizer.encode(texts, max_length=max_length, truncate=truncate)
-        embeddings = np.zeros((len(texts), self.config.embedding_size), dtype=np.float32)
+        encoded = Windows(self.tokenizer.windows(texts, most=windows, max_length=max_length, truncate=truncate))
         trunk, tail = self.split(0)
         tail.eval()
-        with torch.inference_mode():
-            for rows in length_batches([len(ids) for ids in encoded], batch_tokens or self._batch_tokens()):
-                ids, mask = self.tokenizer.pad([encoded[row] for row in rows])
+
+        def run(ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[np.float32]:
+            with torch.inference_mode():
                 attention_mask = torch.from_numpy(mask).to(self.device)
                 hidden = trunk(torch.from_numpy(ids).to(self.device), attention_mask)
-                embeddings[rows] = tail(hidden, attention_mask).cpu().numpy()
-        return embeddings
+                return np.asarray(tail(hidden, attention_mask).cpu().numpy())
+
+        return embed_windows(encoded, self.tokenizer, run, batch_tokens=batch_tokens or self._batch_tokens())
 
     def _batch_tokens(self) -> int:
         # MiniLM on one core, 5 to 60 words: 256 and 1,024 tokens 85 texts/s, 4,096 66, 16,384 45.

@@ -69,18 +69,33 @@ class Tokenizer:
         positions allow) loses its end, or with truncate="start" its beginning; the prefix and the
         special tokens stay. truncate="none" raises InputError for such a text instead.
         """
+        return [ids for (ids,) in self.windows(texts, most=1, max_length=max_length, truncate=truncate)]
+
+    def windows(
+        self, texts: Sequence[str], *, most: int, max_length: int | None = None, truncate: Truncate = "end"
+    ) -> list[list[list[int]]]:
+        """The ids of each text in as many windows as it needs, each as `encode` gives a text, at most `most` of them.
+
+        The first window is what `encode` reads of the text, the others go on where the one before ends. A text
+        that needs more than `most` windows is cut, or raises InputError, as `encode` does it beyond `max_length`.
+        """
         limit = self._limit(max_length)
         room = limit - self.n_special
         encoded = []
         for row, ids in enumerate(self._content_ids(texts)):
+            parts = [ids]
             if len(ids) > room:
-                if truncate == "none":
+                prefix = self._prefix_of(ids)
+                step = room - len(prefix)
+                if len(ids) - len(prefix) > most * step and truncate == "none":
+                    read = self.n_special + len(prefix) + most * step
                     raise InputError(
-                        f"Text {row + 1} has {len(ids) + self.n_special} tokens; at most {limit} are read. "
+                        f"Text {row + 1} has {len(ids) + self.n_special} tokens; at most {read} are read. "
                         "Shorten it, or let it be cut at the end or the start."
                     )
-                ids = self._cut(ids, room, truncate)
-            encoded.append([*self._head, *ids, *self._tail])
+                content = ids[len(prefix) :][: most * step] if truncate == "end" else ids[len(prefix) :][-most * step :]
+                parts = [[*prefix, *content[start : start + step]] for start in range(0, len(content), step)]
+            encoded.append([[*self._head, *part, *self._tail] for part in parts])
         return encoded
 
     def count(self, texts: Sequence[str]) -> NDArray[np.int64]:
@@ -120,13 +135,12 @@ class Tokenizer:
         batch = self._tokenizer.encode_batch_fast(whole, add_special_tokens=False)
         return [encoding.ids for encoding in batch]
 
-    def _cut(self, ids: list[int], room: int, truncate: Truncate) -> list[int]:
-        if truncate == "end":
-            return ids[:room]
+    def _prefix_of(self, ids: list[int]) -> list[int]:
+        """The tokens of the prefix that a text begins with: all of them, unless its first word ran into the last."""
         kept = 0
         while kept < len(self._prefix_ids) and ids[kept] == self._prefix_ids[kept]:
             kept += 1
-        return [*ids[:kept], *ids[len(ids) - (room - kept) :]]
+        return ids[:kept]
 
     def _special_ids(self) -> tuple[list[int], list[int]]:
         encoding = self._tokenizer.encode(_PROBE)

@@ -33,9 +33,9 @@ class EngineLoader:
             return self._torch.load(folder, base)
         return _EngineModel(self._engine, self._models.load(artifact), artifact.frozen)
 
-    def embed(self, base: str, texts: Sequence[str], truncate: Truncate) -> np.ndarray:
-        """Embeddings of the untuned base, (n_texts, hidden)."""
-        return self._torch.embed(base, texts, truncate)
+    def embed(self, base: str, texts: Sequence[str], truncate: Truncate, *, windows: int = 1) -> np.ndarray:
+        """Embeddings of the untuned base, (n_texts, hidden); longer texts in so many windows."""
+        return self._torch.embed(base, texts, truncate, windows=windows)
 
     def check(self, base: str) -> None:
         """Embeds a text."""
@@ -55,6 +55,10 @@ class _EngineModel:
     @property
     def decision(self) -> Decision:
         return self._served.decision
+
+    @property
+    def windows(self) -> int:
+        return self._served.windows
 
     @property
     def has_fast_tier(self) -> bool:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from anyio import to_thread
 
-from fewfit.artifact import read_artifact
+from fewfit.artifact import Manifest, read_artifact
 from fewfit.data import clean_text
 from fewfit.decision import Decision
-from fewfit.encoders.batching import length_batches
+from fewfit.encoders.windows import Windows, embed_windows
 from fewfit.errors import ArtifactError, MissingExtraError
 from fewfit.service.records import Truncate
 
@@ -43,6 +43,11 @@ class LoadedModel(Protocol):
         """From embeddings of the untuned base to labels, fitted on the same examples; None: not kept."""
         ...
 
+    @property
+    def windows(self) -> int:
+        """In how many windows it reads a text at the most; 1: it cuts."""
+        ...
+
     def embed(self, texts: Sequence[str], truncate: Truncate) -> np.ndarray:
         """What the decision takes, (n_texts, hidden). Raises InputError for a text too long with NONE."""
         ...
@@ -68,8 +73,8 @@ class ModelLoader(Protocol):
         """The model in an artifact's folder, whose base is known under `base`."""
         ...
 
-    def embed(self, base: str, texts: Sequence[str], truncate: Truncate) -> np.ndarray:
-        """Embeddings of the untuned base, (n_texts, hidden)."""
+    def embed(self, base: str, texts: Sequence[str], truncate: Truncate, *, windows: int = 1) -> np.ndarray:
+        """Embeddings of the untuned base, (n_texts, hidden); longer texts in so many windows."""
         ...
 
     def check(self, base: str) -> None:
@@ -103,15 +108,11 @@ class TorchLoader:
         trunk = encoder.trunk(reference.tail_layers)
         tail = encoder.tail_of(reference.tail_layers, artifact.tail)
         manifest = artifact.manifest
-        return _TorchModel(
-            encoder, trunk, tail.eval(), artifact.decision, artifact.frozen, manifest.max_length, manifest.clean
-        )
+        return _TorchModel(encoder, trunk, tail.eval(), artifact.decision, artifact.frozen, manifest)
 
-    def embed(self, base: str, texts: Sequence[str], truncate: Truncate) -> np.ndarray:
-        """Embeddings of the untuned base, (n_texts, hidden)."""
-        encoder = self._encoder(base)
-        trunk, tail = encoder.split(0)
-        return _embed(encoder, trunk, tail.eval(), texts, encoder.config.max_length, truncate)
+    def embed(self, base: str, texts: Sequence[str], truncate: Truncate, *, windows: int = 1) -> np.ndarray:
+        """Embeddings of the untuned base, (n_texts, hidden); longer texts in so many windows."""
+        return self._encoder(base).embed(texts, batch_tokens=_BATCH_TOKENS, truncate=CUTS[truncate], windows=windows)
 
     def check(self, base: str) -> None:
         """Embeds a text."""
@@ -142,20 +143,22 @@ class _TorchModel:
         tail: "Tail",
         decision: Decision,
         frozen: Decision | None,
-        max_length: int,
-        clean: bool,
+        manifest: Manifest,
     ) -> None:
         self.decision = decision
         self.frozen = frozen
-        self._encoder = encoder
+        self.windows = manifest.windows
+        self._max_length = manifest.max_length
+        self._clean = manifest.clean
+        self._tokenizer = encoder.tokenizer
         self._trunk = trunk
         self._tail = tail
-        self._max_length = max_length
-        self._clean = clean
 
     def embed(self, texts: Sequence[str], truncate: Truncate) -> np.ndarray:
         read = [clean_text(text) for text in texts] if self._clean else texts
-        return _embed(self._encoder, self._trunk, self._tail, read, self._max_length, truncate)
+        cut = CUTS[truncate]
+        found = self._tokenizer.windows(read, most=self.windows, max_length=self._max_length, truncate=cut)
+        return embed_windows(Windows(found), self._tokenizer, self._run, batch_tokens=_BATCH_TOKENS)
 
     async def embed_async(self, texts: Sequence[str], truncate: Truncate) -> np.ndarray:
         return await to_thread.run_sync(self.embed, texts, truncate)
@@ -166,6 +169,13 @@ class _TorchModel:
 
     async def fast_async(self, texts: Sequence[str], truncate: Truncate) -> np.ndarray:
         raise NotImplementedError("torch is the reference; it has no fast tier")
+
+    def _run(self, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        import torch
+
+        with torch.inference_mode():
+            attention_mask = torch.from_numpy(mask)
+            return np.asarray(self._tail(self._trunk(torch.from_numpy(ids), attention_mask), attention_mask).float())
 
 
 def _load_encoder(base: str, threads: int) -> "Encoder":
@@ -180,18 +190,3 @@ def _load_encoder(base: str, threads: int) -> "Encoder":
     if threads:
         torch.set_num_threads(threads)
     return Encoder.load(base, device="cpu")
-
-
-def _embed(
-    encoder: "Encoder", trunk: "Trunk", tail: "Tail", texts: Sequence[str], max_length: int, truncate: Truncate
-) -> np.ndarray:
-    import torch
-
-    token_ids = encoder.tokenizer.encode(texts, max_length=max_length, truncate=CUTS[truncate])
-    embeddings = np.zeros((len(texts), encoder.config.embedding_size), dtype=np.float32)
-    with torch.inference_mode():
-        for rows in length_batches([len(ids) for ids in token_ids], _BATCH_TOKENS):
-            ids, mask = encoder.tokenizer.pad([token_ids[row] for row in rows])
-            attention_mask = torch.from_numpy(mask)
-            embeddings[rows] = tail(trunk(torch.from_numpy(ids), attention_mask), attention_mask).float().numpy()
-    return embeddings

@@ -243,8 +243,8 @@ class _OnDemand:
     def load(self, folder: Path, base: str) -> LoadedModel:
         return self._engine().load(folder, base)
 
-    def embed(self, base: str, texts: Sequence[str], truncate: Truncate) -> np.ndarray:
-        return self._engine().embed(base, texts, truncate)
+    def embed(self, base: str, texts: Sequence[str], truncate: Truncate, *, windows: int = 1) -> np.ndarray:
+        return self._engine().embed(base, texts, truncate, windows=windows)
 
     def check(self, base: str) -> None:
         self._engine().check(base)

@@ -101,7 +101,8 @@ class Trying:
         if model.frozen is None:
             return None, ()
         try:
-            return model.frozen.probabilities(self._loader.embed(ready.base, texts, "END")), ()
+            embeddings = self._loader.embed(ready.base, texts, "END", windows=model.windows)
+            return model.frozen.probabilities(embeddings), ()
         except FewfitError as error:
             logger.warning("The untuned base %s cannot be asked: %s", ready.base, error)
             return None, (f"The untuned base's answers cannot be shown: {error}",)

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from fewfit.artifact import Artifact
 from fewfit.encoders.tokenizing import Truncate
-from fewfit.errors import FewfitError, QueueFullError
+from fewfit.encoders.windows import Windows
+from fewfit.errors import QueueFullError
 from fewfit.fast_tier import fast_answers
 from fewfit.serving.exact_cache import ExactCache
 from fewfit.serving.requests import Answers, Item, Request, Speed
@@ -115,7 +116,7 @@ class Engine:
         queue.
         """
         served = self._served(model)
-        step = max(1, self.settings.queue_limit_texts // 4)
+        step = max(1, self.settings.queue_limit_texts // (4 * served.windows))
         if len(texts) <= step:
             return self.submit(served, texts, truncate=truncate, organisation=organisation, speed=speed).result()
         parts: list[Answers] = []
@@ -162,18 +163,18 @@ class Engine:
         `organisation` keeps cached answers apart. Raises QueueFullError where too many texts wait.
         """
         served = self._served(model)
-        ids, errors = served.encode(texts, truncate)
-        request = Request(served, len(texts), dict(errors))
-        sure = _sure_answers(served, ids) if speed == "fast" else {}
+        windows, errors = served.encode(texts, truncate)
+        request = Request(served, windows, dict(errors))
+        sure = _sure_answers(served, windows) if speed == "fast" else {}
         items = []
-        for position, tokens in enumerate(ids):
-            if tokens is None or position in sure:
+        for window, (position, tokens) in enumerate(zip(windows.owners, windows.ids, strict=True)):
+            if position in errors or position in sure:
                 continue
             known = self._cache.get(organisation, served, tokens)
             if known is None:
-                items.append(Item(request, position, tokens, organisation))
+                items.append(Item(request, window, tokens, organisation))
             else:
-                request.answer(position, known)
+                request.answer(window, known)
         self._enqueue(items)
         request.answer_fast(sure)
         self._counters.accepted(len(texts), len(errors), len(sure))
@@ -227,7 +228,7 @@ class Engine:
                 raise QueueFullError("The engine is closing and takes no more texts.")
             limit = self.settings.queue_limit_texts
             if self._waiting.n_texts + len(items) > limit:
-                self._counters.refused(len(items))
+                self._counters.refused(items[0].request.n_texts(items))
                 raise QueueFullError(
                     f"{self._waiting.n_texts:,} texts are waiting and {len(items):,} more would make it more than "
                     f"{limit:,}. Try again shortly, with fewer texts at once, or raise queue_limit_texts."
@@ -263,7 +264,7 @@ class Engine:
             return
         for item, embedding in zip(batch, embeddings, strict=True):
             self._cache.put(item.organisation, item.request.model, item.ids, embedding)
-            item.request.answer(item.position, embedding)
+            item.request.answer(item.window, embedding)
         longest = max(item.length for item in batch)
         n_tokens = sum(item.length for item in batch)
         self._counters.batch(len(batch), n_tokens, longest * len(batch), time.perf_counter() - started_s)
@@ -276,8 +277,7 @@ class Engine:
             return
         (item,) = batch
         logger.error("A text of %d tokens could not be answered", item.length, exc_info=error)
-        self._counters.failed()
-        item.request.fail(item.position, FewfitError(f"Text {item.position + 1} could not be answered: {error}"))
+        item.request.fail(item.window, error, on_first=self._counters.failed)
 
     def _embeddings(self, batch: list[Item]) -> NDArray[np.float32]:
         """Embeddings (n_texts, embedding): one trunk for all, then each model's tail."""
@@ -341,11 +341,12 @@ def _joined(parts: Sequence[Answers], step: int) -> Answers:
     return Answers(parts[0].decision, np.concatenate([part.embeddings for part in parts]), errors, fast)
 
 
-def _sure_answers(served: ServedModel, ids: Sequence[list[int] | None]) -> dict[int, NDArray[np.float64]]:
+def _sure_answers(served: ServedModel, windows: Windows) -> dict[int, NDArray[np.float64]]:
     """The fast tier's confidences of the texts that it is sure of, by position."""
+    ids = windows.tokens
     rows = [row for row, tokens in enumerate(ids) if tokens]
     # A model that rejects has to look at the text itself: the fast tier has no embedding to judge by.
     if served.fast is None or not rows or served.decision.rejection is not None:
         return {}
-    sure, confidences = fast_answers(served.fast, served.decision, [ids[row] or [] for row in rows])
+    sure, confidences = fast_answers(served.fast, served.decision, [ids[row] for row in rows])
     return {rows[number]: confidences[number] for number in np.flatnonzero(sure)}

@@ -9,13 +9,15 @@ import numpy as np
 import onnxruntime as ort
 
 from fewfit.artifact import Artifact, read_artifact
-from fewfit.decision import Groups
+from fewfit.decision import Decision, Groups
 from fewfit.encoders.cache import write_bytes_atomically
 from fewfit.encoders.graphs import Precision
 from fewfit.encoders.lora import LORA_INPUT, lora_vector
 from fewfit.encoders.tokenizing import Tokenizer
 from fewfit.errors import ArtifactError, InputError, MissingExtraError
 from fewfit.serving.parity import ODD_TEXTS, TOLERANCE, Parity, compare
+
+_LEAST = 1e-7  # float32 knows no confidence between 1 minus half of this and 1
 
 
 def export_onnx(
@@ -26,8 +28,9 @@ def export_onnx(
     Inputs: `input_ids` and `attention_mask`, int64 (n_texts, n_tokens), as the model's tokenizer gives
     them (prefix and special tokens included, padded at the end). Output: `confidences`, float32
     (n_texts, n_labels). Labels, thresholds, tokenizer and what else is needed to classify are in the
-    file's metadata. In "fp32" it uses standard operators only; "int8" also some that only onnxruntime
-    has. Needs the training extra.
+    file's metadata. A model that reads long texts in windows is asked about each window, and the answers are
+    put together outside (docs/export.md shows how). In "fp32" it uses standard operators only; "int8" also
+    some that only onnxruntime has. Needs the training extra.
 
     The file is run and compared with the trained model, and written only where it answers alike; returns
     the comparison. Raises ArtifactError where it does not.
@@ -131,9 +134,21 @@ def _compared(artifact: Artifact, content: bytes, precision: Precision, toleranc
     options.log_severity_level = 3
     session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     tokenizer = Tokenizer(artifact.tokenizer, artifact.portable.config)
-    encoded = tokenizer.encode(ODD_TEXTS, max_length=artifact.manifest.max_length)
-    answers = [_run(session, ids) for ids in encoded]
+    manifest = artifact.manifest
+    encoded = tokenizer.windows(ODD_TEXTS, most=manifest.windows, max_length=manifest.max_length)
+    answers = [_answer(session, windows, artifact.decision) for windows in encoded]
     return compare(artifact.decision, artifact.probes, np.concatenate(answers), precision, tolerance=tolerance)
+
+
+def _answer(session: ort.InferenceSession, windows: Sequence[Sequence[int]], decision: Decision) -> np.ndarray:
+    """Confidences of a text, (1, n_labels): the mean of its windows' logits, which are linear in the embedding."""
+    confidences = np.concatenate([_run(session, ids) for ids in windows])
+    if len(windows) == 1:
+        return confidences
+    clipped = np.clip(confidences, _LEAST, 1 - _LEAST)
+    logits = np.log(clipped) - (0.0 if decision.exclusive else np.log1p(-clipped))
+    weights = [len(ids) for ids in windows]
+    return decision.of_calibrated(np.average(logits, axis=0, weights=weights)[None])
 
 
 def _run(session: ort.InferenceSession, encoded: Sequence[int]) -> np.ndarray:
@@ -152,6 +167,8 @@ def _metadata(artifact: Artifact) -> dict[str, str]:
         "thresholds": json.dumps(None if thresholds is None else thresholds.tolist()),
         "groups": json.dumps(artifact.decision.groups),
         "max_length": str(artifact.manifest.max_length),
+        "windows": str(artifact.manifest.windows),
+        "special_tokens": json.dumps(Tokenizer(artifact.tokenizer, config).special_ids),
         "base": artifact.manifest.base.name,
         "prefix": config.prefix,
         "pad_id": str(config.pad_id),

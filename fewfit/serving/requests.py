@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fewfit.decision import Decision
+from fewfit.encoders.windows import Windows
 from fewfit.errors import FewfitError
 from fewfit.serving.served import ServedModel
 
@@ -58,15 +59,19 @@ class Answers:
 
 
 class Request:
-    """Some texts of one caller for one model, on their way."""
+    """Some texts of one caller for one model, on their way, each in its windows.
 
-    def __init__(self, model: ServedModel, n_texts: int, errors: dict[int, FewfitError]) -> None:
+    `errors` are of the texts that could not be read, by position; each has one window, which nobody computes.
+    """
+
+    def __init__(self, model: ServedModel, windows: Windows, errors: dict[int, FewfitError]) -> None:
         self.model = model
         self.future: Future[Answers] = Future()
-        self._embeddings = np.full((n_texts, model.embedding_size), np.nan, dtype=np.float32)
+        self._windows = windows
+        self._embeddings = np.full((len(windows.ids), model.embedding_size), np.nan, dtype=np.float32)
         self._errors = errors
         self._fast: dict[int, NDArray[np.float64]] = {}
-        self._open = n_texts - len(errors)
+        self._open = len(windows.ids) - len(errors)
         self._lock = threading.Lock()
         if self._open == 0:
             self._finish()
@@ -76,9 +81,9 @@ class Request:
         """Whether the caller has given up."""
         return self.future.cancelled()
 
-    def answer(self, position: int, embedding: NDArray[np.float32]) -> None:
-        """Takes in the embedding of the text at `position`."""
-        self._embeddings[position] = embedding
+    def answer(self, window: int, embedding: NDArray[np.float32]) -> None:
+        """Takes in the embedding of a window."""
+        self._embeddings[window] = embedding
         self._close(1)
 
     def answer_fast(self, answers: Mapping[int, NDArray[np.float64]]) -> None:
@@ -86,36 +91,46 @@ class Request:
         if not answers:
             return
         self._fast.update(answers)
-        self._close(len(answers))
+        self._close(sum(len(self._windows.texts[position]) for position in answers))
 
-    def fail(self, position: int, error: FewfitError) -> None:
-        """Notes that the text at `position` has no answer, and why."""
-        self._errors[position] = error
+    def fail(self, window: int, error: Exception, *, on_first: Callable[[], None]) -> None:
+        """Notes that the text of a window has no answer, and why; `on_first` hears of the first of its windows."""
+        position = self._windows.owners[window]
+        failure = FewfitError(f"Text {position + 1} could not be answered: {error}")
+        with self._lock:
+            first = self._errors.setdefault(position, failure) is failure
+        if first:
+            on_first()
         self._close(1)
 
-    def _close(self, n_texts: int) -> None:
+    def n_texts(self, items: "Iterable[Item]") -> int:
+        """Of how many texts some of its windows are."""
+        return len({self._windows.owners[item.window] for item in items})
+
+    def _close(self, n_windows: int) -> None:
         with self._lock:
-            self._open -= n_texts
+            self._open -= n_windows
             done = self._open == 0
         if done:
             self._finish()
 
     def _finish(self) -> None:
         with contextlib.suppress(InvalidStateError):  # the caller gave up in this very moment
-            self.future.set_result(Answers(self.model.decision, self._embeddings, self._errors, self._fast))
+            embeddings = self._windows.mean(self._embeddings)
+            self.future.set_result(Answers(self.model.decision, embeddings, self._errors, self._fast))
 
 
 @dataclass(eq=False, slots=True)
 class Item:
-    """One text of a request: its token ids, and for whom its activations may be kept."""
+    """One window of a request's texts: its token ids, and for whom its activations may be kept."""
 
     request: Request
-    position: int
+    window: int
     ids: list[int]
     organisation: str | None
     taken: bool = False
 
     @property
     def length(self) -> int:
-        """How many tokens the text has."""
+        """How many tokens the window has."""
         return len(self.ids)

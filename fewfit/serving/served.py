@@ -14,11 +14,11 @@ import numpy as np
 from fewfit.artifact import Artifact
 from fewfit.data import clean_text
 from fewfit.decision import Decision
-from fewfit.encoders.batching import length_batches
 from fewfit.encoders.graphs import PRECISIONS, Precision
 from fewfit.encoders.lora import lora_vector
 from fewfit.encoders.portable import PortableEncoder
 from fewfit.encoders.tokenizing import Tokenizer, Truncate
+from fewfit.encoders.windows import Windows, embed_windows
 from fewfit.errors import ArtifactError, FewfitError, InputError, MissingExtraError
 from fewfit.fast_tier import FastTier
 from fewfit.serving.parity import ODD_TEXTS, Parity, ServedPrecision, compare, cpu_kind
@@ -34,7 +34,10 @@ DIRECT_BATCH_TOKENS = 512
 
 @dataclass(frozen=True, eq=False)
 class ServedModel:
-    """A model in memory. Models with the same `trunk` object can be asked in one batch."""
+    """A model in memory. Models with the same `trunk` object can be asked in one batch.
+
+    A text of more than `max_length` tokens is read in up to `windows` windows.
+    """
 
     decision: Decision
     tokenizer: Tokenizer
@@ -43,6 +46,7 @@ class ServedModel:
     precision: ServedPrecision
     max_length: int
     clean: bool
+    windows: int = 1
     parity: Parity | None = None
     fast: FastTier | None = None
 
@@ -56,37 +60,38 @@ class ServedModel:
         """What this model needs beside trunk and tokenizer."""
         return self.tail.size_bytes + (self.fast.size_bytes if self.fast is not None else 0)
 
-    def encode(
-        self, texts: Sequence[str], truncate: Truncate = "end"
-    ) -> tuple[list[list[int] | None], dict[int, FewfitError]]:
-        """The token ids of each text; None for those that cannot be read, and why, by position."""
+    def encode(self, texts: Sequence[str], truncate: Truncate = "end") -> tuple[Windows, dict[int, FewfitError]]:
+        """The token ids of each text; an empty window for those that cannot be read, and why, by position."""
         read = [clean_text(text) if self.clean and isinstance(text, str) else text for text in texts]
         try:
-            return list(self.tokenizer.encode(read, max_length=self.max_length, truncate=truncate)), {}
+            return self._windows(read, truncate), {}
         except (TypeError, ValueError, FewfitError):
             pass  # one of them cannot be read: find out which, so that it fails alone
-        ids: list[list[int] | None] = []
+        found: list[Sequence[list[int]]] = []
         errors: dict[int, FewfitError] = {}
         for number, text in enumerate(read):
             try:
-                ids.extend(self.tokenizer.encode([text], max_length=self.max_length, truncate=truncate))
+                found.extend(self._windows([text], truncate).texts)
             except FewfitError as error:
-                ids.append(None)  # it was asked about alone, as the first
+                found.append([[]])  # it was asked about alone, as the first
                 errors[number] = InputError(str(error).replace("Text 1 ", f"Text {number + 1} ", 1))
             except (TypeError, ValueError) as error:
-                ids.append(None)
+                found.append([[]])
                 errors[number] = InputError(f"Text {number + 1} cannot be read: {error}")
-        return ids, errors
+        return Windows(found), errors
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Embeddings (n_texts, embedding) of texts that can be read, computed here on the calling thread."""
         read = [clean_text(text) for text in texts] if self.clean else texts
-        encoded = self.tokenizer.encode(read, max_length=self.max_length)
-        embeddings = np.zeros((len(texts), self.embedding_size), dtype=np.float32)
-        for rows in length_batches([len(ids) for ids in encoded], DIRECT_BATCH_TOKENS):
-            ids, mask = self.tokenizer.pad([encoded[row] for row in rows])
-            embeddings[rows] = self.tail.run(self.trunk.run(ids, mask), mask)
-        return embeddings
+        return embed_windows(
+            self._windows(read),
+            self.tokenizer,
+            lambda ids, mask: self.tail.run(self.trunk.run(ids, mask), mask),
+            batch_tokens=DIRECT_BATCH_TOKENS,
+        )
+
+    def _windows(self, texts: Sequence[str], truncate: Truncate = "end") -> Windows:
+        return Windows(self.tokenizer.windows(texts, most=self.windows, max_length=self.max_length, truncate=truncate))
 
 
 class ModelLoader:
@@ -170,6 +175,7 @@ class ModelLoader:
                 precision=precision,
                 max_length=artifact.manifest.max_length,
                 clean=artifact.manifest.clean,
+                windows=artifact.manifest.windows,
                 fast=artifact.fast,
             )
             if precision == "fp32" or artifact.probes is None:
@@ -198,6 +204,7 @@ class ModelLoader:
             precision=precision,
             max_length=artifact.manifest.max_length,
             clean=artifact.manifest.clean,
+            windows=artifact.manifest.windows,
             fast=artifact.fast,
         )
 

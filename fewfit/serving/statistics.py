@@ -11,7 +11,8 @@ class EngineStatistics:
     """Counts since an engine started, and how things stand now.
 
     `padding` is the share of computed tokens that were padding, `tokens_per_s` real tokens for each
-    second of a worker's work times the number of workers: what the engine manages when it is busy.
+    second of a worker's work times the number of workers: what the engine manages when it is busy. A text that is
+    read in several windows counts as each of them in `waiting_texts` and `texts_per_batch`.
     """
 
     uptime_s: float

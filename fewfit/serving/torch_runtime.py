@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from fewfit.encoders.batching import length_batches
 from fewfit.encoders.split import Tail, Trunk
 from fewfit.encoders.tokenizing import Tokenizer
+from fewfit.encoders.windows import Windows, embed_windows
 
 BATCH_TOKENS = 2048
 
@@ -16,22 +17,29 @@ class TorchRuntime:
     """Embeds with a torch trunk and tail in float32, the same for a text whatever its batch."""
 
     def __init__(
-        self, trunk: Trunk, tail: Tail, tokenizer: Tokenizer, *, max_length: int, device: torch.device
+        self,
+        trunk: Trunk,
+        tail: Tail,
+        tokenizer: Tokenizer,
+        *,
+        max_length: int,
+        windows: int = 1,
+        device: torch.device,
     ) -> None:
         self._trunk = trunk
         self._tail = tail.eval()
         self._tokenizer = tokenizer
         self._max_length = max_length
+        self._windows = windows
         self._device = device
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Embeddings, float32 (n_texts, hidden), in the order of `texts`."""
-        token_ids = self._tokenizer.encode(texts, max_length=self._max_length)
-        embeddings = np.zeros((len(texts), self._tail.config.embedding_size), dtype=np.float32)
+        windows = Windows(self._tokenizer.windows(texts, most=self._windows, max_length=self._max_length))
+        return embed_windows(windows, self._tokenizer, self._run, batch_tokens=BATCH_TOKENS)
+
+    def _run(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[np.float32]:
         with torch.inference_mode():
-            for rows in length_batches([len(ids) for ids in token_ids], BATCH_TOKENS):
-                ids, mask = self._tokenizer.pad([token_ids[row] for row in rows])
-                attention_mask = torch.from_numpy(mask).to(self._device)
-                hidden = self._trunk(torch.from_numpy(ids).to(self._device), attention_mask)
-                embeddings[rows] = self._tail(hidden, attention_mask).float().cpu().numpy()
-        return embeddings
+            attention_mask = torch.from_numpy(mask).to(self._device)
+            hidden = self._trunk(torch.from_numpy(ids).to(self._device), attention_mask)
+            return np.asarray(self._tail(hidden, attention_mask).float().cpu().numpy())

@@ -67,14 +67,11 @@ def score(targets: Targets, confidences: np.ndarray, given: np.ndarray) -> Metri
     truth = targets.matrix
     precision, recall, f1, support = precision_recall_fscore_support(truth, given, average=None, zero_division=0.0)
     single = targets.kind == "single"
-    clipped = np.clip(confidences, 1e-12, 1 - 1e-12)
     if single:
         accuracy = float(accuracy_score(targets.index, given.argmax(axis=1)))
-        loss = float(-np.log(clipped[np.arange(len(truth)), targets.index]).mean())
         brier = float(((confidences - truth) ** 2).sum(axis=1).mean() / 2)
     else:
         accuracy = 1.0 - float(hamming_loss(truth, given))
-        loss = float(np.mean([log_loss(t, c, labels=[False, True]) for t, c in zip(truth.T, clipped.T, strict=True)]))
         brier = float(((confidences - truth) ** 2).mean())
     due = truth.any(axis=1)
     return Metrics(
@@ -85,7 +82,7 @@ def score(targets: Targets, confidences: np.ndarray, given: np.ndarray) -> Metri
         macro_f1=float(np.mean(f1)),
         micro_f1=float(f1_score(truth, given, average="micro", zero_division=0.0)),
         subset_accuracy=float(accuracy_score(truth, given)),
-        loss=loss,
+        loss=mean_log_loss(targets, confidences),
         brier=brier,
         calibration_error=calibration_error(targets, confidences, given),
         empty_share=float((due & ~given.any(axis=1)).sum() / max(1, due.sum())),
@@ -94,3 +91,11 @@ def score(targets: Targets, confidences: np.ndarray, given: np.ndarray) -> Metri
             for label, p, r, f, n in zip(targets.labels, precision, recall, f1, support, strict=True)
         ],
     )
+
+
+def mean_log_loss(targets: Targets, confidences: np.ndarray) -> float:
+    """The mean log-loss in nats of confidences (n_texts, n_labels); multilabel: averaged over labels, too."""
+    truth, clipped = targets.matrix, np.clip(confidences, 1e-12, 1 - 1e-12)
+    if targets.kind == "single":
+        return float(-np.log(clipped[np.arange(len(truth)), targets.index]).mean())
+    return float(np.mean([log_loss(t, c, labels=[False, True]) for t, c in zip(truth.T, clipped.T, strict=True)]))

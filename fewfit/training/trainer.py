@@ -2,12 +2,13 @@
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
-from fewfit.data import stratified_folds
+from fewfit.data import LongTexts, stratified_folds
 from fewfit.decision import Calibration, Decision, Head, Kind, probabilities
 from fewfit.encoders.encoder import Encoder
 from fewfit.encoders.split import Tail, Trunk
@@ -19,6 +20,7 @@ from fewfit.training.events import Progress
 from fewfit.training.heads import fit_head
 from fewfit.training.insight import Insight
 from fewfit.training.label_names import names_help, spoken
+from fewfit.training.long_texts import Reading, TrainingWindows, Way
 from fewfit.training.metrics import score
 from fewfit.training.rejecting import HeldOutLikeness
 from fewfit.training.self_training import MOST_UNLABELLED, pseudo_labels, sampled
@@ -59,7 +61,8 @@ class TrainedModel:
     `out_of_fold` holds the metrics of both on texts that their tails had not seen (empty without folds).
     `insight` is what training showed beside that.
     `embeddings` (n_texts, embedding) are what the tail makes of the training texts, `likeness`
-    (n_texts,) how like the others each was when it was held out (empty without folds).
+    (n_texts,) how like the others each was when it was held out (empty without folds). `reading` is how the model
+    reads texts that are too long.
     """
 
     tail: Tail
@@ -74,6 +77,7 @@ class TrainedModel:
     likeness: np.ndarray
     elapsed_s: float
     insight: Insight
+    reading: Reading
 
 
 def train(
@@ -85,15 +89,18 @@ def train(
     unlabelled: Sequence[str] = (),
     seed: int = 0,
     max_length: int | None = None,
+    long_texts: LongTexts = "auto",
     progress: Progress | None = None,
 ) -> TrainedModel:
     """Trains on all texts. The same seed on the same machine gives the same model.
 
     `unlabelled` texts are learnt from, too, where that helps on held-out texts; see `fewfit.training.self_training`.
+    `long_texts` says how texts of more than `max_length` tokens are read; "auto" keeps the way that answers held-out
+    texts better (see `fewfit.training.long_texts`).
     Raises Cancelled where the job's progress was cancelled; nothing outside is changed by then.
     """
     started_s = time.monotonic()
-    job = _Job(encoder, texts, targets, settings, seed, max_length, progress or Progress(), unlabelled)
+    job = _Job(encoder, texts, targets, settings, seed, max_length, long_texts, progress or Progress(), unlabelled)
     return job.run(started_s)
 
 
@@ -105,25 +112,27 @@ def cross_validate(
     *,
     seed: int = 0,
     max_length: int | None = None,
+    long_texts: LongTexts = "auto",
     progress: Progress | None = None,
 ) -> Insight:
     """What tuned models say of texts that they have not seen, by `settings.n_folds`; no model comes of it."""
-    return _Job(encoder, texts, targets, settings, seed, max_length, progress or Progress()).cross_validate()
+    job = _Job(encoder, texts, targets, settings, seed, max_length, long_texts, progress or Progress())
+    return job.cross_validate()
 
 
 @dataclass(frozen=True)
 class _Tuned:
-    """A tuned tail, and a head fitted on the `embeddings` (n_rows, embedding) that it makes of labelled `rows`.
+    """A tuned tail, and in each way of reading long texts a head on what it makes of the labelled `texts`.
 
-    `start` is the head on what the untuned tail makes of them, `n_pseudo_labelled` how many unlabelled texts it was
-    tuned on beside.
+    `embeddings` are (n_texts, embedding), `start` are heads on what the untuned tail makes of the same texts,
+    `n_pseudo_labelled` is how many unlabelled texts it was tuned on beside.
     """
 
     tail: Tail
-    head: Head
-    embeddings: np.ndarray
-    start: Head
-    rows: np.ndarray
+    heads: Mapping[Way, Head]
+    embeddings: Mapping[Way, np.ndarray]
+    start: Mapping[Way, Head]
+    texts: np.ndarray
     n_pseudo_labelled: int = 0
 
 
@@ -131,9 +140,12 @@ class _Tuned:
 class _HeldOut:
     """Logits of tuned and frozen models on texts they were not fitted on, (n_texts, n_labels) each.
 
-    `self_trained` says whether unlabelled texts are to be learnt from, and were by the tuned models.
+    `way` and `reading` say how long texts are read; `self_trained` whether unlabelled texts are to be learnt from,
+    and were by the tuned models.
     """
 
+    way: Way
+    reading: Reading
     tuned: np.ndarray
     frozen: np.ndarray
     likeness: HeldOutLikeness
@@ -151,6 +163,7 @@ class _Job:
         settings: TrainingSettings,
         seed: int,
         max_length: int | None,
+        long_texts: LongTexts,
         progress: Progress,
         unlabelled: Sequence[str] = (),
     ) -> None:
@@ -171,26 +184,34 @@ class _Job:
             encoder.config.hidden_size, targets.kind, low_rank=settings.lora_rank is not None
         )
         self.self_training_steps = settings.steps or default_steps(2 * len(texts), settings.batch_size)
-        self.token_ids = encoder.tokenizer.encode([*texts, *read], max_length=max_length)
         folds = min(settings.n_folds, int(targets.counts.max()), len(texts))
         self.folds: list[np.ndarray] = []
         if folds > 1:
             self.folds = stratified_folds(texts, _fold_keys(targets), n_folds=folds, seed=seed)
+        self.windows = TrainingWindows(
+            encoder.tokenizer,
+            [*texts, *read],
+            max_length=max_length,
+            long_texts=long_texts,
+            held_out=bool(self.folds),
+        )
+        self.token_ids = self.windows.token_ids
 
     def run(self, started_s: float) -> TrainedModel:
         self._plan()
         trunk = self.encoder.trunk(self.tail_layers)
         tail = self._new_tail(self.seed)
         activations = self._activations(trunk)
-        embeddings = self._embed(tail, activations, self.labelled)
-        self.names = self._names(trunk, tail, embeddings)
+        untuned = self._embed(tail, activations, self.labelled)
+        self.names = self._names(trunk, tail, untuned[self.windows.ways[0]])
+        held_out = self._out_of_fold(activations, untuned)
+        way, tuned_logits, frozen_logits = held_out.way, held_out.tuned, held_out.frozen
+        embeddings = untuned[way]
         frozen_head = fit_head(embeddings, self.targets)
-        held_out = self._out_of_fold(activations, embeddings)
-        tuned_logits, frozen_logits = held_out.tuned, held_out.frozen
-        learnt = self._tuned(frozen_head, activations, self.labelled, self.seed, "Tuning")
+        learnt = self._tuned({way: frozen_head}, activations, self.labelled, way, self.seed, "Tuning")
         if held_out.self_trained:
-            learnt = self._self_trained(learnt, activations, self.seed, "Tuning with unlabelled texts")
-        tail, tuned_embeddings, head = learnt.tail, learnt.embeddings, learnt.head
+            learnt = self._self_trained(learnt, activations, way, self.seed, "Tuning with unlabelled texts")
+        tail, tuned_embeddings, head = learnt.tail, learnt.embeddings[way], learnt.heads[way]
         decision = self._decision(head, tuned_logits, self._tuned_calibration(tuned_logits))
         frozen = self._decision(frozen_head, frozen_logits, self._frozen_calibration(frozen_logits))
         out_of_fold = {}
@@ -222,17 +243,18 @@ class _Job:
                 OutOfFold(self.folds, tuned_logits, frozen_logits) if self.folds else None,
                 tuned,
             ),
+            reading=held_out.reading,
         )
 
     def cross_validate(self) -> Insight:
         self._plan()
         trunk, tail = self.encoder.split(self.tail_layers)
         activations = self._activations(trunk)
-        embeddings = self._embed(tail, activations, self.labelled)
-        self.names = self._names(trunk, tail, embeddings)
-        held_out = self._out_of_fold(activations, embeddings)
+        untuned = self._embed(tail, activations, self.labelled)
+        self.names = self._names(trunk, tail, untuned[self.windows.ways[0]])
+        held_out = self._out_of_fold(activations, untuned)
         out_of_fold = OutOfFold(self.folds, held_out.tuned, held_out.frozen) if self.folds else None
-        return Insight(self.texts, self.targets, embeddings, out_of_fold, bool(self.folds))
+        return Insight(self.texts, self.targets, untuned[held_out.way], out_of_fold, bool(self.folds))
 
     def _new_tail(self, seed: int) -> Tail:
         """The base's own tail, ready to be tuned: its weights, or low-rank changes of them."""
@@ -243,12 +265,12 @@ class _Job:
 
     def _plan(self) -> None:
         """Announces the work, in units of one text through one layer forward."""
-        n_texts, k = len(self.token_ids), self.tail_layers
+        k = self.tail_layers
         self.cost_per_text = float(max(1, self.encoder.config.n_layers - k))
         batch = min(self.settings.batch_size, len(self.texts))
         self.cost_per_step = TRAINING_COST_FACTOR * batch * max(1, k)
         if self._keeps_activations():
-            self.progress.plan(n_texts, self.cost_per_text)
+            self.progress.plan(len(self.token_ids), self.cost_per_text)
         else:
             self.cost_per_step += batch * self.cost_per_text
         steps = self.steps + (self.self_training_steps if len(self.unlabelled) else 0)
@@ -259,7 +281,7 @@ class _Job:
         return n_tokens * self.encoder.config.hidden_size * 4 <= KEPT_ACTIVATIONS_LIMIT_BYTES
 
     def _activations(self, trunk: Trunk) -> Activations:
-        stage = f"Reading {len(self.token_ids):,} texts"
+        stage = f"Reading {len(self.texts) + len(self.unlabelled):,} texts"
         self.progress.report(stage)
         if not self._keeps_activations():
             return ComputedActivations(trunk, self.encoder.tokenizer, self.token_ids, device=self.device)
@@ -289,9 +311,13 @@ class _Job:
             stage="",
             cost_per_text=0.0,
         )
-        return names if names_help(embeddings, self._embed(tail, names), self.targets) else None
+        return names if names_help(embeddings, self._embed_rows(tail, names), self.targets) else None
 
-    def _embed(self, tail: Tail, activations: Activations, rows: np.ndarray | None = None) -> np.ndarray:
+    def _embed(self, tail: Tail, activations: Activations, texts: np.ndarray) -> dict[Way, np.ndarray]:
+        """Embeddings of some texts in each way of reading the long ones, (n_texts, hidden)."""
+        return self.windows.by_way(self._embed_rows(tail, activations, self.windows.rows(texts)), texts)
+
+    def _embed_rows(self, tail: Tail, activations: Activations, rows: np.ndarray | None = None) -> np.ndarray:
         return embed(
             tail,
             activations,
@@ -301,34 +327,45 @@ class _Job:
             rows=rows,
         )
 
-    def _tuned(self, start: Head, activations: Activations, rows: np.ndarray, seed: int, stage: str) -> "_Tuned":
-        """A tail tuned on some of the labelled texts; `start` is the head on what the untuned tail makes of them."""
-        tail = self._tune(start, activations, self.targets, rows, self.steps, seed, stage)
-        return self._with_head(tail, start, activations, rows)
+    def _tuned(
+        self,
+        start: Mapping[Way, Head],
+        activations: Activations,
+        texts: np.ndarray,
+        way: Way,
+        seed: int,
+        stage: str,
+    ) -> _Tuned:
+        """A tail tuned on some labelled texts; `start` are the heads on what the untuned tail makes of them."""
+        tail = self._tune(start[way], activations, self.targets, texts, self.steps, way, seed, stage)
+        return self._with_heads(tail, start, activations, texts)
 
-    def _self_trained(self, teacher: "_Tuned", activations: Activations, seed: int, stage: str) -> "_Tuned":
+    def _self_trained(self, teacher: _Tuned, activations: Activations, way: Way, seed: int, stage: str) -> _Tuned:
         """A tail tuned on the labelled texts of `teacher` and on the unlabelled ones that it is surest of."""
-        logits = teacher.head.logits(self._embed(teacher.tail, activations, self.unlabelled))
-        chosen, labels = pseudo_labels(probabilities(self.targets.kind, logits), self.targets.take(teacher.rows))
+        logits = teacher.heads[way].logits(self._embed(teacher.tail, activations, self.unlabelled)[way])
+        chosen, labels = pseudo_labels(probabilities(self.targets.kind, logits), self.targets.take(teacher.texts))
         taken = self.unlabelled[chosen]
-        matrix = np.zeros((len(self.token_ids), self.targets.n_labels), dtype=bool)
+        matrix = np.zeros((len(self.texts) + len(self.unlabelled), self.targets.n_labels), dtype=bool)
         matrix[self.labelled] = self.targets.matrix
         matrix[taken] = labels
-        targets, rows = replace(self.targets, matrix=matrix), np.concatenate([teacher.rows, taken])
-        tail = self._tune(teacher.start, activations, targets, rows, self.self_training_steps, seed, stage)
-        return replace(self._with_head(tail, teacher.start, activations, teacher.rows), n_pseudo_labelled=len(taken))
+        targets, texts = replace(self.targets, matrix=matrix), np.concatenate([teacher.texts, taken])
+        steps = self.self_training_steps
+        tail = self._tune(teacher.start[way], activations, targets, texts, steps, way, seed, stage)
+        student = self._with_heads(tail, teacher.start, activations, teacher.texts)
+        return replace(student, n_pseudo_labelled=len(taken))
 
     def _tune(
         self,
         start: Head,
         activations: Activations,
         targets: Targets,
-        rows: np.ndarray,
+        texts: np.ndarray,
         steps: int,
+        way: Way,
         seed: int,
         stage: str,
     ) -> Tail:
-        """A fresh tail, tuned on `rows`."""
+        """A fresh tail, tuned on `texts`."""
         tail = self._new_tail(seed)
         tail.set_dropout(self.settings.dropout)
         tune(
@@ -336,71 +373,100 @@ class _Job:
             start,
             activations,
             targets,
-            rows,
+            texts,
             TuningPlan(self.settings, steps, self.learning_rate, seed),
             device=self.device,
             progress=self.progress,
             stage=stage,
             cost_per_step=self.cost_per_step,
             names=self.names,
+            pick=partial(self.windows.pick, way=way) if self.windows.windows.several else None,
         )
         return tail
 
-    def _with_head(self, tail: Tail, start: Head, activations: Activations, rows: np.ndarray) -> "_Tuned":
+    def _with_heads(self, tail: Tail, start: Mapping[Way, Head], activations: Activations, texts: np.ndarray) -> _Tuned:
         self.progress.report("Fitting the head")
-        embeddings = self._embed(tail, activations, rows)
-        return _Tuned(tail, fit_head(embeddings, self.targets.take(rows)), embeddings, start, rows)
+        embeddings = self._embed(tail, activations, texts)
+        own = self.targets.take(texts)
+        return _Tuned(tail, {way: fit_head(embeddings[way], own) for way in start}, embeddings, start, texts)
 
-    def _out_of_fold(self, activations: Activations, embeddings: np.ndarray) -> "_HeldOut":
-        """What tuned and frozen models say of texts they were not fitted on.
+    def _out_of_fold(self, activations: Activations, untuned: Mapping[Way, np.ndarray]) -> _HeldOut:
+        """What tuned and frozen models say of texts they were not fitted on, in the better way of reading long ones.
 
-        Without folds, heads over the frozen base stand in for both, and unlabelled texts are learnt from unchecked.
+        All ways see the same tails. Without folds, heads over the frozen base stand in for tuned ones, and unlabelled
+        texts are learnt from unchecked.
         """
-        frozen = np.zeros((len(self.texts), self.targets.n_labels), dtype=np.float32)
-        starts = []
+        shape = (len(self.texts), self.targets.n_labels)
+        frozen = {way: np.zeros(shape, dtype=np.float32) for way in untuned}
+        starts: list[dict[Way, Head]] = []
         for fold in self.folds or self._head_folds():
             kept = np.setdiff1d(self.labelled, fold)
-            starts.append(fit_head(embeddings[kept], self.targets.take(kept)))
-            frozen[fold] = starts[-1].logits(embeddings[fold])
+            own = self.targets.take(kept)
+            starts.append({way: fit_head(embeddings[kept], own) for way, embeddings in untuned.items()})
+            for way, embeddings in untuned.items():
+                frozen[way][fold] = starts[-1][way].logits(embeddings[fold])
         if not self.folds:
-            return _HeldOut(frozen, frozen, HeldOutLikeness(), self_trained=len(self.unlabelled) > 0)
+            way, reading = self.windows.reading(frozen, self.targets)
+            logits = frozen[way]
+            return _HeldOut(way, reading, logits, logits, HeldOutLikeness(), self_trained=len(self.unlabelled) > 0)
         stage = f"Checking on held-out texts, part {{}} of {len(self.folds)}"
-        numbered = list(enumerate(zip(starts, self.folds, strict=True), start=1))
         tails = (
-            self._tuned(start, activations, np.setdiff1d(self.labelled, fold), self.seed + number, stage.format(number))
-            for number, (start, fold) in numbered
+            self._tuned(
+                start,
+                activations,
+                np.setdiff1d(self.labelled, fold),
+                self.windows.ways[-1],
+                self.seed + number,
+                stage.format(number),
+            )
+            for number, (start, fold) in enumerate(zip(starts, self.folds, strict=True), start=1)
         )
+        # The tails of all folds are kept only where others are taught by them.
+        teachers: Iterable[_Tuned] = list(tails) if len(self.unlabelled) else tails
+        answers = self._answers(teachers, activations, untuned)
+        way, reading = self.windows.reading({way: tuned for way, (tuned, _) in answers.items()}, self.targets)
+        held_out = _HeldOut(way, reading, answers[way][0], frozen[way], answers[way][1])
         if not len(self.unlabelled):
-            return self._held_out(tails, activations, embeddings, frozen)
-        teachers = list(tails)
-        held_out = self._held_out(teachers, activations, embeddings, frozen)
+            return held_out
         students = (
-            self._self_trained(teacher, activations, self.seed + number, f"{stage.format(number)}, unlabelled texts")
+            self._self_trained(
+                teacher, activations, way, self.seed + number, f"{stage.format(number)}, unlabelled texts"
+            )
             for number, teacher in enumerate(teachers, start=1)
         )
-        self_trained = self._held_out(students, activations, embeddings, frozen)
-        student, teacher = (self._tuned_score(starts[0], one.tuned) for one in (self_trained, held_out))
-        untuned = self._score(self._decision(starts[0], frozen, self._frozen_calibration(frozen)), frozen)
-        # One that is no better than the base as it is must not take the place of one that is.
-        if _helps(student, teacher) and (_helps(student, untuned) or not _helps(teacher, untuned)):
-            return replace(self_trained, self_trained=True)
+        tuned, likeness = self._answers(students, activations, untuned)[way]
+        if self._self_training_helps(tuned, held_out):
+            return replace(held_out, tuned=tuned, likeness=likeness, self_trained=True)
         logger.warning("Unlabelled texts did not help on held-out folds; the model learns from the labelled ones only.")
         return held_out
 
-    def _held_out(
-        self, tails: Iterable["_Tuned"], activations: Activations, embeddings: np.ndarray, frozen: np.ndarray
-    ) -> "_HeldOut":
-        """What tails, one a fold, say of the texts of their fold."""
-        tuned, likeness = np.zeros_like(frozen), HeldOutLikeness()
-        for tail, fold in zip(tails, self.folds, strict=True):
-            outside = self._embed(tail.tail, activations, fold)
-            tuned[fold] = tail.head.logits(outside)
-            likeness.see(
-                self.targets.take(tail.rows),
-                tuned=(tail.embeddings, outside),
-                frozen=(embeddings[tail.rows], embeddings[fold]),
+    def _answers(
+        self, tails: Iterable[_Tuned], activations: Activations, untuned: Mapping[Way, np.ndarray]
+    ) -> dict[Way, tuple[np.ndarray, HeldOutLikeness]]:
+        """What tails, one a fold, say of the texts of their fold: logits (n_texts, n_labels) and likeness, by way."""
+        shape = (len(self.texts), self.targets.n_labels)
+        found = {way: (np.zeros(shape, dtype=np.float32), HeldOutLikeness()) for way in untuned}
+        for tuned, fold in zip(tails, self.folds, strict=True):
+            own, outside = self.targets.take(tuned.texts), self._embed(tuned.tail, activations, fold)
+            for way, (logits, likeness) in found.items():
+                logits[fold] = tuned.heads[way].logits(outside[way])
+                before = untuned[way][tuned.texts], untuned[way][fold]
+                likeness.see(own, tuned=(tuned.embeddings[way], outside[way]), frozen=before)
+        return found
+
+    def _self_training_helps(self, tuned: np.ndarray, taught: _HeldOut) -> bool:
+        """Whether tails that saw unlabelled texts (their logits are `tuned`) are better than those that taught them."""
+        no_head = Head(np.zeros((self.targets.n_labels, 0)), np.zeros(self.targets.n_labels))
+        student, teacher, frozen = (
+            self._score(self._decision(no_head, logits, calibration), logits)
+            for logits, calibration in (
+                (tuned, self._tuned_calibration(tuned)),
+                (taught.tuned, self._tuned_calibration(taught.tuned)),
+                (taught.frozen, self._frozen_calibration(taught.frozen)),
             )
-        return _HeldOut(tuned, frozen, likeness)
+        )
+        # One that is no better than the base as it is must not take the place of one that is.
+        return _helps(student, teacher) and (_helps(student, frozen) or not _helps(teacher, frozen))
 
     def _head_folds(self) -> list[np.ndarray]:
         n_folds = min(5, int(self.targets.counts.max()), len(self.texts))
@@ -423,9 +489,6 @@ class _Job:
             return decision
         thresholds = fit_thresholds(decision.confidences(logits), self.targets)
         return replace(decision, thresholds=thresholds)
-
-    def _tuned_score(self, head: Head, logits: np.ndarray) -> dict[str, float]:
-        return self._score(self._decision(head, logits, self._tuned_calibration(logits)), logits)
 
     def _score(self, decision: Decision, logits: np.ndarray) -> dict[str, float]:
         confidences = decision.confidences(logits)

@@ -1,5 +1,6 @@
 """Tuning a tail: the few steps that make a general encoder see the user's labels."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +30,9 @@ WARM_UP_SHARE = 0.1
 HEAD_LEARNING_RATE = 1e-3
 MAX_GRADIENT_NORM = 1.0
 
+# From texts to the rows of the activations that stand for them in a step.
+Pick = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+
 
 @dataclass(frozen=True)
 class TuningPlan:
@@ -53,6 +57,7 @@ def tune(
     stage: str,
     cost_per_step: float,
     names: Activations | None = None,
+    pick: Pick | None = None,
 ) -> None:
     """Tunes `tail` in place on some rows of the training set.
 
@@ -60,7 +65,8 @@ def tune(
     (little is padding) and lowers a supervised contrastive loss over the whole batch plus a
     classification loss through a linear head that starts at `head` (fitted on the untuned embeddings).
     That head is thrown away: a fresh one is fitted on the tuned embeddings. `names` are the activations
-    of the label names, in the order of the labels, where these are to count.
+    of the label names, in the order of the labels, where these are to count. `pick` says which rows of the activations
+    stand for some texts in a step; without it they are the texts'.
     """
     settings = plan.settings
     rng = np.random.default_rng(plan.seed)
@@ -85,7 +91,8 @@ def tune(
         tail.train()
         for _ in range(plan.steps):
             chosen = next(batches)
-            embeddings, order = _forward(tail, activations, rows[chosen], settings.batch_tokens, device)
+            picked = rows[chosen] if pick is None else pick(rows[chosen], rng)
+            embeddings, order = _forward(tail, activations, picked, settings.batch_tokens, device)
             wanted = truth[torch.from_numpy(chosen[order]).to(device)]
             loss = torch.zeros((), device=device)
             pairs = pair_weights(wanted)

@@ -73,6 +73,16 @@ def test_kept_examples_are_read_again_and_checked(tmp_path: Path) -> None:
         read_artifact(tmp_path / "model")
 
 
+def test_a_model_from_before_there_were_windows_cuts(tmp_path: Path) -> None:
+    write_artifact(tmp_path / "model", replace(_artifact(), manifest=replace(_artifact().manifest, windows=8)))
+    assert read_manifest(tmp_path / "model").windows == 8
+    path = tmp_path / "model" / "model.json"
+    data = json.loads(path.read_text())
+    del data["windows"]
+    path.write_text(json.dumps(data))
+    assert read_artifact(tmp_path / "model").manifest.windows == 1
+
+
 def test_the_manifest_alone_can_be_read(tmp_path: Path) -> None:
     write_artifact(tmp_path / "model", _artifact())
     assert read_manifest(tmp_path / "model").labels == ("ja", "nein, 真")
@@ -135,6 +145,7 @@ def test_a_missing_file_is_noticed(tmp_path: Path, name: str) -> None:
         ({"schema_version": 99}, "schema version 99"),
         ({"kind": "neither"}, "'neither'"),
         ({"labels": ["only one"]}, "1 labels"),
+        ({"windows": 0}, "windows is 0"),
         ({"files": {}}, "KeyError"),
         ({"base": {"name": "x"}}, "cannot be understood"),
     ],

@@ -149,3 +149,27 @@ def test_labels_in_groups_are_answered_and_measured(run: Run, toy_base: Path, tm
         len([label for label in row if label.startswith(group)]) == 1 for row in labels for group in ("topic", "tone")
     )
     assert "one label of each group" in run("info", tmp_path / "m").stdout
+
+
+def test_long_texts_are_read_in_windows_where_that_is_asked_for(
+    run: Run, tickets: Path, toy_base: Path, tmp_path: Path
+) -> None:
+    options = ("--base", toy_base, "--effort", "quick", "--max-length", "8", "--long-texts", "windows")
+    ran = run("train", tickets, "-o", tmp_path / "model", *options)
+
+    assert ran.exit_code == 0
+    assert "They are read in windows of that length." in " ".join(ran.stderr.split())
+    assert "Texts of more than 8 tokens are read in up to 8 windows." in " ".join(ran.stderr.split())
+    about = " ".join(run("info", tmp_path / "model").stdout.split())
+    assert "8 tokens, longer texts in up to 8 windows of as many" in about
+
+
+def test_both_ways_of_reading_long_texts_are_compared_and_reported(
+    run: Run, tickets: Path, toy_base: Path, tmp_path: Path
+) -> None:
+    ran = run("train", tickets, "-o", tmp_path / "model", "--base", toy_base, "--max-length", "8")
+
+    assert ran.exit_code == 0
+    assert "They are cut there, unless training finds" in " ".join(ran.stderr.split())
+    about = " ".join(run("info", tmp_path / "model").stdout.split())
+    assert "(out-of-fold log-loss: cut 0." in about or "(out-of-fold log-loss: cut 1." in about

@@ -2,7 +2,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from fewfit.data import Dataset, Example, Finding, Report, Requirements, check_leakage, validate
+from fewfit.data import Dataset, Example, Finding, LongTexts, Report, Requirements, check_leakage, validate
 
 LENIENT = Requirements(strict=False)
 WORDS = ("card", "parcel", "invoice", "login", "refund", "plan", "order", "app", "bank", "form", "agent", "price")
@@ -136,9 +136,19 @@ def test_long_texts_are_reported_with_how_much_is_cut() -> None:
     assert found.rows == (2, 4)
     assert "2 texts of 3 (66.7%)" in found.message
     # 4 of the 10 tokens of the long texts, and of 12 in all.
-    assert "40% of what they say is cut (33.3% of all tokens)" in found.message
-    assert "The longest, in row 4, has 6." in found.message
+    assert "40% of what they say comes after them (33.3% of all tokens)" in found.message
+    assert "The longest, in row 4, has 6. They are cut there, unless" in found.message
     assert sum(asked) == 3
+
+
+@pytest.mark.parametrize(("long_texts", "words"), [("cut", "They are cut there."), ("windows", "in windows")])
+def test_what_becomes_of_long_texts_is_said(long_texts: LongTexts, words: str) -> None:
+    data = single(("a b c d", "x"), ("a b", "y"))
+    report = validate(data, count_tokens=lambda texts: [4] * len(texts), max_tokens=3, long_texts=long_texts)
+    found = finding(report, "truncated_text")
+
+    assert words in found.message
+    assert ("--long-texts windows" in (found.suggestion or "")) == (long_texts == "cut")
 
 
 def test_texts_that_fit_exactly_are_not_cut() -> None:

@@ -64,6 +64,33 @@ def test_cutting_the_start_keeps_prefix_end_and_special_tokens(prefixed: Tokeniz
     assert len(cut) == 30
 
 
+def test_windows_go_on_where_the_one_before_ends(prefixed: Tokenizer) -> None:
+    (whole,) = prefixed._content_ids([LONG])
+    n_prefix = len(prefixed._prefix_ids)
+    ((first, *others), short) = prefixed.windows([LONG, "film"], most=99, max_length=30)
+    assert [first] == prefixed.encode([LONG], max_length=30)
+    assert [short] == [prefixed.encode(["film"])]
+    read = [*prefixed._prefix_ids]
+    for window in (first, *others):
+        assert len(window) <= 30
+        assert window[: 1 + n_prefix] == [*prefixed._head, *prefixed._prefix_ids]
+        assert window[-1:] == prefixed._tail
+        read += window[1 + n_prefix : -1]
+    assert read == whole
+    assert {len(window) for window in (first, *others[:-1])} == {30}
+
+
+def test_beyond_the_most_windows_a_text_is_cut_as_with_one(tokenizer: Tokenizer) -> None:
+    (whole,) = tokenizer._content_ids([LONG])
+    (by_end,) = tokenizer.windows([LONG], most=3, max_length=20)
+    (by_start,) = tokenizer.windows([LONG], most=3, max_length=20, truncate="start")
+    assert [token for window in by_end for token in window[1:-1]] == whole[:54]
+    assert [token for window in by_start for token in window[1:-1]] == whole[-54:]
+    with pytest.raises(InputError, match=rf"Text 1 has {len(whole) + 2} tokens; at most 56 are read"):
+        tokenizer.windows([LONG], most=3, max_length=20, truncate="none")
+    assert tokenizer.windows([LONG], most=99, max_length=20, truncate="none")
+
+
 def test_nothing_is_cut_when_it_must_not_be(tokenizer: Tokenizer) -> None:
     n = int(tokenizer.count([LONG])[0])
     with pytest.raises(InputError, match=rf"Text 2 has {n} tokens; at most 64 are read"):

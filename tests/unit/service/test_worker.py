@@ -76,7 +76,7 @@ def _blocking_fit(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """Makes training go on until it is cancelled; the event says that it has begun."""
     begun = threading.Event()
 
-    def fit(self: object, texts: object, labels: object, *, on_event: object, cancel: threading.Event) -> None:
+    def fit(self: object, texts: object, labels: object, *, cancel: threading.Event, **options: object) -> None:
         begun.set()
         assert cancel.wait(30), "training was not cancelled"
         raise Cancelled

@@ -28,7 +28,16 @@ TEXTS = (
 class ToyModel:
     """A model with a random head (and, with `shift`, a changed tail), and its torch runtime to compare with."""
 
-    def __init__(self, base: Path, *, kind: Kind = "single", tail_layers: int = 2, seed: int = 0, shift: float = 0.0):
+    def __init__(
+        self,
+        base: Path,
+        *,
+        kind: Kind = "single",
+        tail_layers: int = 2,
+        seed: int = 0,
+        shift: float = 0.0,
+        windows: int = 1,
+    ) -> None:
         encoder = Encoder.load(base, device="cpu")
         rng = np.random.default_rng(seed)
         trunk, tail = encoder.split(tail_layers)
@@ -36,7 +45,9 @@ class ToyModel:
             for parameter in tail.parameters():
                 parameter.add_(torch.from_numpy(shift * rng.normal(size=parameter.shape).astype(np.float32)))
         max_length = encoder.config.max_length
-        self.runtime = TorchRuntime(trunk, tail, encoder.tokenizer, max_length=max_length, device=torch.device("cpu"))
+        self.runtime = TorchRuntime(
+            trunk, tail, encoder.tokenizer, max_length=max_length, windows=windows, device=torch.device("cpu")
+        )
         labels = ("parcel", "card", "film")
         head = Head(
             rng.normal(size=(3, encoder.config.embedding_size)).astype(np.float32) * 3,
@@ -49,6 +60,7 @@ class ToyModel:
             labels=labels,
             base=BaseReference("toy", encoder.weights.digest, "toy", encoder.config.n_layers, tail_layers),
             max_length=max_length,
+            windows=windows,
             clean=False,
             tuned=True,
             created_at="2026-01-01T00:00:00Z",

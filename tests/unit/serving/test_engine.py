@@ -11,6 +11,7 @@ import pytest
 
 from fewfit.artifact import write_artifact
 from fewfit.encoders.tokenizing import Truncate
+from fewfit.encoders.windows import MOST_WINDOWS
 from fewfit.errors import InputError, ModelNotLoadedError, QueueFullError
 from fewfit.serving.engine import Engine, EngineSettings
 from fewfit.serving.runtime import TrunkRunner
@@ -169,6 +170,84 @@ def test_the_end_or_the_start_of_long_texts_is_left_out_or_they_fail_alone(toy: 
     assert np.isfinite(answers.embeddings[0]).all()
     assert list(answers.errors) == [1]
     assert "Text 2 has" in str(answers.errors[1])
+
+
+LONG = "the parcel has not arrived and nobody answers " * 12
+# One window, several, more than are read.
+MIXED = [*TEXTS, LONG, "no", LONG * 3 + TEXTS[3], LONG * 40, "how do I", LONG + TEXTS[4]]
+
+
+@pytest.fixture(scope="module")
+def reader(toy_base: Path) -> ToyModel:
+    """A model that reads long texts in windows."""
+    return ToyModel(toy_base, windows=MOST_WINDOWS)
+
+
+@pytest.mark.parametrize("batch_tokens", [64, 256, 4096])
+def test_windows_of_long_texts_are_averaged_whatever_the_batch(reader: ToyModel, batch_tokens: int) -> None:
+    with Engine(EngineSettings(batch_tokens=batch_tokens)) as engine:
+        model = engine.load("reader", reader.artifact)
+        together = engine.answer("reader", MIXED)
+        alone = np.concatenate([engine.answer("reader", [text]).embeddings for text in MIXED])
+        direct = model.embed(MIXED)
+    assert len(model.encode([LONG * 40])[0].ids) == MOST_WINDOWS
+    np.testing.assert_allclose(together.embeddings, alone, atol=SAME)
+    np.testing.assert_allclose(together.embeddings, direct, atol=SAME)
+    wanted = reader.artifact.decision.probabilities(reader.runtime.embed(MIXED))
+    assert np.abs(together.confidences - wanted).max() < 0.06
+
+
+def test_windows_change_long_texts_alone(toy: ToyModel, reader: ToyModel) -> None:
+    with Engine() as engine:
+        engine.load("cut", toy.artifact)
+        engine.load("windows", reader.artifact)
+        cut, windows = (engine.answer(name, [*TEXTS, LONG]).embeddings for name in ("cut", "windows"))
+    np.testing.assert_allclose(windows[:-1], cut[:-1], atol=SAME)
+    assert np.abs(windows[-1] - cut[-1]).max() > 0.001
+
+
+def test_a_text_with_a_window_that_breaks_fails_once_and_alone(
+    reader: ToyModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Engine(EngineSettings(workers=1)) as engine:
+        model = engine.load("reader", reader.artifact)
+        bad = model.encode([LONG])[0].ids
+        run = model.trunk.run
+
+        def breaking(ids: Any, mask: Any) -> Any:
+            if any(row[: len(window)].tolist() == window for row in ids for window in bad):
+                raise RuntimeError("the machine is on fire")
+            return run(ids, mask)
+
+        monkeypatch.setattr(model.trunk, "run", breaking)
+        answers = engine.answer("reader", ["no", "\ud800", LONG, TEXTS[4] * 4])
+        assert engine.statistics().failed_texts == 2
+    assert sorted(answers.errors) == [1, 2]
+    assert "Text 3 could not be answered: the machine is on fire" in str(answers.errors[2])
+    assert np.isnan(answers.embeddings[1:3]).all()
+    assert np.isfinite(answers.embeddings[[0, 3]]).all()
+
+
+def test_a_list_of_long_texts_is_fed_bit_by_bit_and_refused_by_texts(reader: ToyModel, held: _Held) -> None:
+    held.let_go.set()
+    with Engine(EngineSettings(queue_limit_texts=40)) as engine:
+        model = engine.load("reader", reader.artifact)
+        texts = [LONG * 40] * 7
+        np.testing.assert_allclose(engine.answer("reader", texts).embeddings, model.embed(texts), atol=SAME)
+        with pytest.raises(QueueFullError):
+            engine.submit("reader", texts)
+        assert engine.statistics().refused_texts == 7
+
+
+def test_windows_are_cached_one_by_one(reader: ToyModel) -> None:
+    with Engine(EngineSettings(cache_limit_bytes=10_000_000)) as engine:
+        engine.load("reader", reader.artifact)
+        wanted = engine.answer("reader", [LONG, "no"]).embeddings
+        hits = engine.statistics().cache_hits
+        np.testing.assert_array_equal(engine.answer("reader", [LONG, "no"]).embeddings, wanted)
+        n_windows = len(engine.models.get("reader").encode([LONG, "no"])[0].ids)
+        assert engine.statistics().cache_hits == hits + n_windows
+        assert n_windows > 2
 
 
 def test_one_text_that_breaks_the_computation_fails_alone(toy: ToyModel, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,9 +50,9 @@ print(json.dumps(names["classify"](json.loads(sys.argv[2]))))
 
 
 @pytest.mark.parametrize("kind", ["single", "multi"])
-@pytest.mark.parametrize("prefix", ["", "query: "])
-def test_the_documented_program_answers_without_fewfit(tmp_path: Path, kind: Kind, prefix: str) -> None:
-    toy = ToyModel(write_toy_base(tmp_path / "base", prefix=prefix, max_tokens=24), kind=kind)
+@pytest.mark.parametrize(("prefix", "windows"), [("", 1), ("query: ", 1), ("query: ", 3)])
+def test_the_documented_program_answers_without_fewfit(tmp_path: Path, kind: Kind, prefix: str, windows: int) -> None:
+    toy = ToyModel(write_toy_base(tmp_path / "base", prefix=prefix, max_tokens=24), kind=kind, windows=windows)
     export_onnx(toy.artifact, tmp_path / "tickets.onnx", tolerance=0.5)
     (program,) = re.findall(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), flags=re.DOTALL)
     texts = [*TEXTS, "one of the longest texts there are " * 20, "  spaces around  "]

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from fewfit.encoders.windows import Windows
 from fewfit.serving.requests import Item, Request
 from fewfit.serving.waiting import MOST_PADDING, WaitingTexts
 from tests.unit.serving.models import ToyModel
@@ -9,8 +10,9 @@ from tests.unit.serving.models import ToyModel
 def _items(toy: ToyModel, lengths: list[int]) -> list[Item]:
     from fewfit.serving.served import ModelLoader
 
-    request = Request(ModelLoader().load(toy.artifact), len(lengths), {})
-    return [Item(request, position, [1] * length, None) for position, length in enumerate(lengths)]
+    windows = Windows([[[1] * length] for length in lengths])
+    request = Request(ModelLoader().load(toy.artifact), windows, {})
+    return [Item(request, window, ids, None) for window, ids in enumerate(windows.ids)]
 
 
 def _drain(waiting: WaitingTexts, max_tokens: int) -> list[list[int]]:
