@@ -15,11 +15,11 @@ _KNOBS = {field.name for field in dataclasses.fields(TrainingSettings)}
 
 
 def fewfit(job: Job) -> Reply:
-    """Fits a Classifier; settings are its parameters (`effort`, `max_length`, `clean`) and any training knob.
+    """Fits a Classifier; settings are its parameters (`effort`, `max_length`, `long_texts`, `clean`) and training knobs.
 
     `unlabelled` is how many unlabelled texts it gets, too.
     """
-    settings = job.only("effort", "max_length", "clean", "unlabelled", *sorted(_KNOBS))
+    settings = job.only("effort", "max_length", "long_texts", "clean", "unlabelled", *sorted(_KNOBS))
     torch.set_num_threads(job.threads)
     clock = Clock()
     classifier = Classifier(job.base, seed=job.seed, device="cpu", **_parameters(settings))
