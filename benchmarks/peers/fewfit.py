@@ -15,7 +15,7 @@ _KNOBS = {field.name for field in dataclasses.fields(TrainingSettings)}
 
 
 def fewfit(job: Job) -> Reply:
-    """Fits a Classifier; settings are its parameters (`effort`, `max_length`, `long_texts`, `clean`) and training knobs.
+    """Fits a Classifier; settings are its parameters (`effort`, `max_length`, `long_texts`, `clean`) and any knob.
 
     `unlabelled` is how many unlabelled texts it gets, too.
     """
