@@ -11,7 +11,8 @@ from fewfit.service.database import Database
 from fewfit.service.files import FileStore
 from fewfit.service.model_rows import answers_owner, find_model, numbered, version_record, versions_of
 from fewfit.service.parts import shortened
-from fewfit.service.records import Caller, ChangedAnswer, Comparison, StoredFile
+from fewfit.service.records import Caller, StoredFile
+from fewfit.service.records_in_use import ChangedAnswer, Comparison
 from fewfit.service.references import files_of
 from fewfit.service.tables import ModelRow, VersionRow
 

@@ -20,7 +20,8 @@ from fewfit.service.model_rows import answers_owner, current_version, find_model
 from fewfit.service.models import Models
 from fewfit.service.names import check_unicode
 from fewfit.service.parts import is_shortened, read_part, shortened
-from fewfit.service.records import Caller, Correction, CorrectionSource, CorrectionState, ModelVersion, StoredFile
+from fewfit.service.records import Caller, ModelVersion, StoredFile
+from fewfit.service.records_in_use import Correction, CorrectionSource, CorrectionState
 from fewfit.service.references import files_of
 from fewfit.service.reviewing import digest_of
 from fewfit.service.tables import CorrectionRow, ModelRow, utc_now

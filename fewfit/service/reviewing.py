@@ -24,7 +24,8 @@ from fewfit.decision import Decision
 from fewfit.service.database import Database
 from fewfit.service.errors import NotFoundError
 from fewfit.service.model_rows import find_model, model_record, versions_of
-from fewfit.service.records import Caller, Model, ReviewText
+from fewfit.service.records import Caller, Model
+from fewfit.service.records_in_use import ReviewText
 from fewfit.service.tables import ModelRow, ReviewRow, utc_now
 
 logger = logging.getLogger(__name__)

@@ -23,7 +23,8 @@ from fewfit.service.model_rows import answers_owner, find_model, numbered, versi
 from fewfit.service.models import Models, ReadyVersion
 from fewfit.service.names import check_unicode
 from fewfit.service.parts import read_part, shortened
-from fewfit.service.records import Caller, Neighbour, Trial, TriedText
+from fewfit.service.records import Caller
+from fewfit.service.records_in_use import Neighbour, Trial, TriedText
 from fewfit.service.references import files_of
 from fewfit.service.registry import Registry
 from fewfit.settings import Settings

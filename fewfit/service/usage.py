@@ -17,7 +17,8 @@ from sqlalchemy.orm import Session
 from fewfit.errors import InputError
 from fewfit.service.database import Database
 from fewfit.service.model_rows import find_model
-from fewfit.service.records import Caller, UsageHour
+from fewfit.service.records import Caller
+from fewfit.service.records_in_use import UsageHour
 from fewfit.service.tables import UsageRow, utc_now
 
 logger = logging.getLogger(__name__)

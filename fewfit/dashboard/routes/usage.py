@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from fewfit.dashboard.context import CurrentContext
 from fewfit.dashboard.pages import show
 from fewfit.dashboard.visitors import CurrentVisitor
-from fewfit.service.records import UsageHour
+from fewfit.service.records_in_use import UsageHour
 from fewfit.service.tables import utc_now
 from fewfit.service.usage import SIZES, percentile_ms
 from fewfit.web.errors import RequestError

@@ -16,7 +16,8 @@ from fewfit.service.answers import ANSWERS_FILE, Answers
 from fewfit.service.errors import ForbiddenError, NotFoundError, NotReadyError
 from fewfit.service.model_rows import answers_owner
 from fewfit.service.parts import shortened
-from fewfit.service.records import ChangedAnswer, Model
+from fewfit.service.records import Model
+from fewfit.service.records_in_use import ChangedAnswer
 from fewfit.service.references import files_of
 from fewfit.service.tables import FileReferenceRow, ModelRow
 from tests.unit.service.shop import MULTI, Shop, a_caller, jsonl, multi_rows, settings_for, single_rows
