@@ -9,13 +9,13 @@ from functools import partial
 import numpy as np
 
 from fewfit.data import LongTexts, stratified_folds
-from fewfit.decision import Calibration, Decision, Head, Kind, probabilities
+from fewfit.decision import Calibration, Decision, Head, probabilities
 from fewfit.encoders.encoder import Encoder
 from fewfit.encoders.split import Tail, Trunk
-from fewfit.errors import InputError
 from fewfit.training.activations import Activations, ComputedActivations, KeptActivations, embed
 from fewfit.training.calibration import PRIOR_EXAMPLES, fit_calibration, prior_calibration
 from fewfit.training.cross_validation import OutOfFold
+from fewfit.training.defaults import learning_rate_for, steps_for, tail_layers_for
 from fewfit.training.events import Progress
 from fewfit.training.heads import fit_head
 from fewfit.training.insight import Insight
@@ -37,18 +37,6 @@ KEPT_ACTIVATIONS_LIMIT_BYTES = 4 * 2**30
 MOST_KEPT_EMBEDDINGS = 20_000
 # Backward costs twice the forward pass; used to foresee how long a job will take.
 TRAINING_COST_FACTOR = 3.0
-# 30 steps of 32 texts: 20 lost 2 points on TREC at 8 a label, 60 gained nothing (english-small, 3 samples).
-LEAST_STEPS = 30
-PASSES = 4
-# 1e-4 at 384 wide (english-small). At 768 wide (english), 5e-5 was better than 1e-4 on Rotten Tomatoes, 40 examples
-# (84.3 and 82.8, one sample: a direction, not a result).
-LEARNING_RATE_TIMES_WIDTH = 1e-4 * 384
-# Twice that with several labels a text: 1.7 points of macro F1 more at 100 rows of nlupp_banking and xed
-# (english-small, 4 samples). With one label a text it cost 0.8 points (5 tasks at 8 a label, 9 samples).
-MULTILABEL_LEARNING_RATE_FACTOR = 2.0
-# 2e-3 at 384 wide: 3e-3 was 1.8 points worse (english-small, 15 samples of 5 tasks). At 768 wide (english), 1e-3 was
-# better than 2e-3 (5 of 6 samples of 3 tasks: a direction, not a result).
-LORA_LEARNING_RATE_TIMES_WIDTH = 2e-3 * 384
 
 
 @dataclass(frozen=True)
@@ -178,12 +166,10 @@ class _Job:
         self.progress = progress
         self.names: Activations | None = None
         self.device = encoder.device
-        self.tail_layers = _tail_layers(encoder, settings)
-        self.steps = settings.steps or default_steps(len(texts), settings.batch_size)
-        self.learning_rate = settings.learning_rate or default_learning_rate(
-            encoder.config.hidden_size, targets.kind, low_rank=settings.lora_rank is not None
-        )
-        self.self_training_steps = settings.steps or default_steps(2 * len(texts), settings.batch_size)
+        self.tail_layers = tail_layers_for(encoder, settings)
+        self.steps = steps_for(len(texts), settings)
+        self.learning_rate = learning_rate_for(encoder, targets.kind, settings)
+        self.self_training_steps = steps_for(2 * len(texts), settings)
         folds = min(settings.n_folds, int(targets.counts.max()), len(texts))
         self.folds: list[np.ndarray] = []
         if folds > 1:
@@ -493,31 +479,6 @@ class _Job:
     def _score(self, decision: Decision, logits: np.ndarray) -> dict[str, float]:
         confidences = decision.confidences(logits)
         return score(self.targets, confidences, decision.matrix(confidences)).numbers()
-
-
-def _tail_layers(encoder: Encoder, settings: TrainingSettings) -> int:
-    """The wanted depth of the tail, else the known base's own, else half the layers."""
-    config, base = encoder.config, encoder.weights.base
-    if settings.tail_layers is not None:
-        if settings.tail_layers > config.n_layers:
-            raise InputError(
-                f"tail_layers is {settings.tail_layers}; the base {encoder.weights.name} has {config.n_layers} layers."
-            )
-        return settings.tail_layers
-    if not config.splittable:
-        return config.n_layers
-    return base.tail_layers if base is not None else -(-config.n_layers // 2)
-
-
-def default_learning_rate(width: int, kind: Kind, *, low_rank: bool = False) -> float:
-    """The peak learning rate of a base whose layers are `width` wide."""
-    factor = MULTILABEL_LEARNING_RATE_FACTOR if kind == "multi" else 1.0
-    return (LORA_LEARNING_RATE_TIMES_WIDTH if low_rank else LEARNING_RATE_TIMES_WIDTH) / width * factor
-
-
-def default_steps(n_texts: int, batch_size: int) -> int:
-    """How many tuning steps a set of this size gets: at least 30, and at least four times each text."""
-    return max(LEAST_STEPS, -(-PASSES * n_texts // batch_size))
 
 
 def _fold_keys(targets: Targets) -> list[str] | list[list[str]]:
