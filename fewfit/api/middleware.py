@@ -1,6 +1,7 @@
 """Around every request: its id, limits on its body, headers of the answer, the log line and the metrics."""
 
 import logging
+import re
 import time
 
 from starlette.datastructures import Headers
@@ -50,7 +51,7 @@ class Gateway:
             await self._app(scope, receive, send)
             return
         request_id = scope["fewfit.request_id"] = new_id()
-        _drop_doubled_prefix(scope)
+        _with_one_prefix(scope)
         is_api = scope["path"].startswith("/v1/")
         started = time.perf_counter()
         status = 500
@@ -106,9 +107,13 @@ class Gateway:
         )
 
 
-def _drop_doubled_prefix(scope: Scope) -> None:
-    """Old settings that end in /v1 make SDKs call /v1/v1/...: the same place."""
-    if scope["path"].startswith("/v1/v1/"):
-        scope["path"] = scope["path"][len("/v1") :]
+# Base URLs that end in a slash or in /v1 make clients call //v1/..., /v1//... or /v1/v1/...: the same place.
+_PREFIX = re.compile(r"/+(v1/+)+")
+_RAW_PREFIX = re.compile(_PREFIX.pattern.encode())
+
+
+def _with_one_prefix(scope: Scope) -> None:
+    if scope["path"].startswith(("//", "/v1//", "/v1/v1/")):
+        scope["path"] = _PREFIX.sub("/v1/", scope["path"], count=1)
         if scope.get("raw_path"):
-            scope["raw_path"] = scope["raw_path"][len(b"/v1") :]
+            scope["raw_path"] = _RAW_PREFIX.sub(b"/v1/", scope["raw_path"], count=1)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from fewfit.data.dataset import Format
 from fewfit.data.lines import TextLines
 from fewfit.data.problems import Problems
-from fewfit.data.report import quoted
+from fewfit.data.report import listed, quoted
 from fewfit.data.table import MISSING
 
 
@@ -33,7 +33,8 @@ class JsonLinesTable:
             values = tuple(fields.get(column, MISSING) for column in columns)
             lacking = [column for column, value in zip(columns, values, strict=True) if value is MISSING]
             if lacking:
-                self._problems.add("missing_field", row, f"no {' and no '.join(map(repr, lacking))}")
+                has = listed([quoted(name, 30) for name in fields]) or "nothing"
+                self._problems.add("missing_field", row, f"no {' and no '.join(map(repr, lacking))}; it has {has}")
             else:
                 yield row, values
 
@@ -43,7 +44,7 @@ def _objects(lines: TextLines, problems: Problems) -> Iterator[tuple[int, dict[s
         if row in lines.bad or not line.strip():
             continue
         try:
-            value = json.loads(line)
+            value = json.loads(line.rstrip("\r\n"))
         except json.JSONDecodeError as error:
             problems.add("bad_json", row, f"column {error.colno}: {error.msg}")
         except (ValueError, RecursionError) as error:

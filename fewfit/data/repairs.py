@@ -23,26 +23,31 @@ def drop_duplicates(dataset: Dataset) -> Dataset:
 def drop_rare_labels(dataset: Dataset, minimum: int) -> tuple[Dataset, Report]:
     """Without labels that have fewer than `minimum` examples, and a report of what went.
 
-    In single-label data their rows go; in multilabel data the rows stay without the label.
+    Their rows go; in multilabel data those stay, without the label, that have others, too.
     """
     rare = sorted(label for label, count in dataset.label_counts.items() if count < minimum)
     if not rare:
         return dataset, Report()
-    examples = dataset.examples
-    gone = [example.row for example in examples if any(label in rare for label in example.labels)]
+    drop = set(rare)
+    kept, gone, changed = [], [], []
+    for example in dataset.examples:
+        labels = tuple(label for label in example.labels if label not in drop)
+        if len(labels) == len(example.labels):
+            kept.append(example)
+        elif labels:
+            kept.append(Example(example.text, labels, example.row))
+            changed.append(example.row)
+        else:
+            gone.append(example.row)
     what = f"{counted(len(gone), 'row')} dropped"
-    if dataset.kind == "multi":
-        what = f"taken off {counted(len(gone), 'row')}"
-        drop = set(rare)
-        kept = [Example(e.text, tuple(label for label in e.labels if label not in drop), e.row) for e in examples]
-    else:
-        kept = [example for example in examples if example.labels[0] not in rare]
+    if changed:
+        what += f", taken off {counted(len(changed), 'row')} with other labels"
     names = listed(f"{quoted(label)} ({dataset.label_counts[label]})" for label in rare)
     finding = Finding(
         "rare_label_dropped",
         "warning",
         f"{counted(len(rare), 'label')} with fewer than {counted(minimum, 'example')}: {names}; {what}.",
-        rows=tuple(gone),
+        rows=tuple(sorted([*gone, *changed])),
         labels=tuple(rare),
         suggestion="Add examples to have the label back.",
     )

@@ -65,6 +65,8 @@ def find_columns(table: Table, text_column: str | None, label_column: str | None
             _other(table, label) if text is None and text_column is None else text,
             _other(table, text) if label is None and label_column is None else label,
         )
+    if table.format == "jsonl" and (text is None) != (label is None):
+        text, label = _told_by_row(table, text, label, text_column, label_column)
     if text is not None and text == label:
         problems.add_error("missing_column", f"Column {text!r} cannot be both text and label.")
         return None
@@ -77,8 +79,7 @@ def find_columns(table: Table, text_column: str | None, label_column: str | None
         problems.add_error(
             "missing_column",
             " ".join(missing) + f" Found: {listed([repr(name) for name in table.columns])}.",
-            "Rename the columns to text and label, or say which ones they are "
-            "(--text-column and --label-column; text_column= and label_column= in Python).",
+            _how_to_name(table),
         )
         return None
     assert text is not None
@@ -133,6 +134,29 @@ def _find(table: Table, given: str | None, names: Sequence[str], taken: str | No
         alike = [column for column in table.columns if _plain(column) == _plain(given)]
         return exact[0] if exact else alike[0] if len(alike) == 1 else None
     return next((column for column in _candidates(table, names) if column != taken), None)
+
+
+def _told_by_row(
+    table: Table, text: str | None, label: str | None, text_column: str | None, label_column: str | None
+) -> tuple[str | None, str | None]:
+    """Text and label column of JSONL whose first objects lack one of them: then each object that does is told.
+
+    Not where another name was given, or another field could be meant: then it is one mistake, not many.
+    """
+    name, given = (TEXT_NAMES[0], text_column) if text is None else (LABEL_NAMES[0], label_column)
+    if given != name and (given is not None or len(set(table.columns)) > 1):
+        return text, label
+    return text or name, label or name
+
+
+def _how_to_name(table: Table) -> str:
+    split = [character for character in ",;\t|" if len(table.columns) == 1 and character in table.columns[0]]
+    if split and table.format == "csv":
+        return f"This looks like several columns with {split[0]!r} between them: give that delimiter, or none."
+    return (
+        "Rename the columns to text and label, or say which ones they are "
+        "(--text-column and --label-column; text_column= and label_column= in Python)."
+    )
 
 
 def _other(table: Table, known: str | None) -> str | None:

@@ -24,6 +24,7 @@ from fewfit.service.jobs import Jobs
 from fewfit.service.names import check_name, is_dataset_id, new_dataset_id
 from fewfit.service.records import (
     DATASET_TYPES,
+    OTHER_DATASET_TYPES,
     Caller,
     Dataset,
     DatasetMetrics,
@@ -47,6 +48,8 @@ _LONGEST_NAME = 49
 _MOST_LISTED = 1000
 _HEAD_BYTES = 4096
 _STATUSES: tuple[ValidationStatus, ...] = ("queued", "processing", "validated", "failed")
+# What the SDKs know besides, and no dataset here ever is.
+_OTHER_STATUSES = ("unknown", "skipped")
 _MEDIA_TYPES = {"csv": "text/csv", "jsonl": "application/jsonl"}
 
 
@@ -65,7 +68,9 @@ class Datasets:
     def upload(self, caller: Caller, filename: str | None = None) -> Upload:
         """Starts receiving a file (scope train). Raises LimitError where the organisation's space is used up."""
         caller.require("train")
-        used = self.usage_bytes(caller)
+        with self._database.reading() as session:
+            # Uploads that are still arriving count, or many at once would go beyond what is allowed.
+            used = used_bytes(session, caller.organization_id, kinds=("dataset", "upload"))
         free = self._settings.max_organization_bytes - used
         if free <= 0:
             raise LimitError(
@@ -85,9 +90,28 @@ class Datasets:
         eval_data: StoredFile | None = None,
         options: DatasetOptions | None = None,
     ) -> Dataset:
-        """Keeps uploaded files as a dataset and queues its validation (scope train)."""
+        """Keeps uploaded files as a dataset and queues its validation (scope train).
+
+        Where that is refused, the files are dropped.
+        """
+        try:
+            return self._create(caller, name, dataset_type, data, eval_data, options or DatasetOptions())
+        except Exception:
+            with self._database.writing() as session:
+                for file in filter(None, (data, eval_data)):
+                    release(session, Owner("upload", file.upload_id, caller.organization_id))
+            raise
+
+    def _create(
+        self,
+        caller: Caller,
+        name: str,
+        dataset_type: DatasetType | str,
+        data: StoredFile,
+        eval_data: StoredFile | None,
+        options: DatasetOptions,
+    ) -> Dataset:
         caller.require("train")
-        options = options or DatasetOptions()
         name = check_name(name, "name of a dataset", longest=_LONGEST_NAME)
         if dataset_type not in DATASET_TYPES:
             raise InputError(f"The dataset type is {dataset_type!r}; expected one of {', '.join(DATASET_TYPES)}.")
@@ -155,9 +179,13 @@ class Datasets:
         own = DatasetRow.organization_id == caller.organization_id
         statement = select(DatasetRow).options(defer(DatasetRow.report)).where(own)
         if dataset_type is not None:
-            statement = statement.where(DatasetRow.type == _known(dataset_type, DATASET_TYPES, "dataset type"))
+            statement = statement.where(
+                DatasetRow.type == _known(dataset_type, (*DATASET_TYPES, *OTHER_DATASET_TYPES), "dataset type")
+            )
         if status is not None:
-            statement = statement.where(DatasetRow.status == _known(status, _STATUSES, "validation status"))
+            statement = statement.where(
+                DatasetRow.status == _known(status, (*_STATUSES, *_OTHER_STATUSES), "validation status")
+            )
         if before is not None:
             statement = statement.where(DatasetRow.created_at < _moment(before, "before"))
         if after is not None:

@@ -26,6 +26,12 @@ DATASET_TYPES: dict[DatasetType, Kind] = {
     "single-label-classification-finetune-input": "single",
     "multi-label-classification-finetune-input": "multi",
 }
+# What the SDKs know besides: datasets of other services than classification.
+OTHER_DATASET_TYPES = (
+    *("embed-input", "embed-result", "cluster-result", "cluster-outliers", "reranker-finetune-input"),
+    *("chat-finetune-input", "batch-chat-input", "batch-chat-v2-input", "batch-embed-v2-input"),
+    "batch-openai-chat-input",
+)
 
 
 @dataclass(frozen=True)

@@ -125,12 +125,12 @@ def release(session: Session, owner: Owner, role: str | None = None) -> None:
     session.execute(statement)
 
 
-def used_bytes(session: Session, organization_id: str) -> int:
-    """What an organisation's datasets and unfinished uploads take."""
+def used_bytes(session: Session, organization_id: str, *, kinds: Sequence[OwnerKind] = ("dataset",)) -> int:
+    """What an organisation's datasets take, or the files of other kinds of owners."""
     total = session.scalar(
         select(func.sum(FileReferenceRow.size_bytes)).where(
             FileReferenceRow.organization_id == organization_id,
-            FileReferenceRow.owner_kind.in_(("dataset", "upload")),
+            FileReferenceRow.owner_kind.in_(kinds),
         )
     )
     return int(total or 0)

@@ -85,7 +85,9 @@ class TrainingJob:
             evaluation = replace(evaluation, evaluated_on=evaluated_on)
         report = {}
         answers = None
-        if evaluation is not None:
+        if evaluation is None:
+            warnings.append("Nothing was measured: no rows could be held out, since the texts are all alike.")
+        else:
             report = quality_report(evaluation, classifier.decision_, classifier.insight_, train.rows)
             answers = self._store_answers(answers_of(classifier, held_out, evaluated_on), row)
         if others:

@@ -158,7 +158,7 @@ def check_rows(
         found = validate(
             train, requirements=requirements, count_tokens=count_tokens, max_tokens=max_tokens, languages=mix
         )
-        report = report.merge(found)
+        report = report.merge(_with_our_advice(found))
     evaluation = None
     if rows.evaluation is None:
         notes.append(_without_evaluation_file(rules, len(train)))
@@ -194,7 +194,7 @@ def _read(source: Source, rules: Rules, kind: Kind | None, label_separator: str 
             "Data with several labels a text must be JSONL: a CSV cell holds one label. "
             'Write one object a line: {"text": "...", "label": ["...", "..."]}.'
         )
-    return read_dataset(
+    dataset, report = read_dataset(
         source.stream,
         name=source.filename or "data",
         kind=kind,
@@ -204,6 +204,22 @@ def _read(source: Source, rules: Rules, kind: Kind | None, label_separator: str 
         label_separator=label_separator,
         skip_malformed=options.skip_malformed_input,
     )
+    return dataset, _with_our_advice(report)
+
+
+# What helps here where the advice of `fewfit.data` is about options that an upload does not have.
+_ADVICE = {
+    ("missing_column", "Rename"): "Rename the columns to text and label.",
+    ("truncated_text", "Put"): "Put what matters first, or split the texts.",
+}
+
+
+def _with_our_advice(report: Report) -> Report:
+    def advised(finding: Finding) -> Finding:
+        advice = _ADVICE.get((finding.code, (finding.suggestion or "").partition(" ")[0]))
+        return finding if advice is None else replace(finding, suggestion=advice)
+
+    return Report(tuple(map(advised, report)))
 
 
 def _without_exact_copies(dataset: Dataset, report: Report) -> tuple[Dataset, Report]:

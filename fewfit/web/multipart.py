@@ -77,7 +77,7 @@ class _Reader:
         _, options = parse_options_header(self._headers.get("content-disposition", b""))
         name = options.get(b"name", b"").decode("utf-8", "replace")
         filename = options[b"filename"].decode("utf-8", "replace") if b"filename" in options else None
-        part = Part(name, re.split(r"[/\\]", filename)[-1] if filename else None)
+        part = Part(name, _plain_filename(filename or "") or None)
         self._sink = self.open_sink(part)
         self.parts.append(part)
 
@@ -89,6 +89,11 @@ class _Reader:
 
     def _end(self) -> None:
         self.whole = True
+
+
+def _plain_filename(sent: str) -> str:
+    """A filename without folders and without characters that no name has."""
+    return "".join(character for character in re.split(r"[/\\]", sent)[-1] if character.isprintable())
 
 
 async def read_multipart(request: Request, open_sink: Callable[[Part], Sink], *, limit_bytes: int) -> list[Part]:

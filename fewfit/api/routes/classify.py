@@ -29,7 +29,8 @@ router = APIRouter(prefix="/v1", tags=["classify"])
 
 # Names of bases that programs written for Cohere send along with examples.
 _FOREIGN_BASE = re.compile(
-    r"(embed|command|rerank|c4ai|base|light|default|small|medium|large|xlarge)\b.*", re.IGNORECASE
+    r"(cohere|embed|english-v\d+|multilingual-\d+|command|rerank|c4ai|base|light|default|small|medium|large|xlarge)\b.*",
+    re.IGNORECASE,
 )
 _MIN_PER_LABEL = 2
 

@@ -11,10 +11,11 @@ from fewfit.api.authentication import CurrentCaller
 from fewfit.api.context import CurrentContext, public_url
 from fewfit.api.uploads import format_of, receive_parts
 from fewfit.api.wire import datasets as wire
-from fewfit.api.wire.common import Count, Empty, QueryTime, Text
+from fewfit.api.wire.common import Count, Empty, Flag, QueryTime, Text
 from fewfit.service import records
 from fewfit.service.errors import NotFoundError
 from fewfit.service.interface import UploadLike
+from fewfit.web.downloads import attachment
 from fewfit.web.errors import RequestError
 from fewfit.web.multipart import Part
 
@@ -23,11 +24,6 @@ files = APIRouter(tags=["datasets"])
 
 _MAX_NAME = 49  # "under 50 characters"
 # The SDKs know these; none of them is for classification.
-_OTHER_TYPES = (
-    *("embed-input", "embed-result", "cluster-result", "cluster-outliers", "reranker-finetune-input"),
-    *("chat-finetune-input", "batch-chat-input", "batch-chat-v2-input", "batch-embed-v2-input"),
-    "batch-openai-chat-input",
-)
 _FORM = {
     "requestBody": {
         "required": True,
@@ -58,8 +54,8 @@ async def create_dataset(
     context: CurrentContext,
     name: str,
     type: Annotated[str, Query(description=" or ".join(records.DATASET_TYPES))],
-    keep_original_file: bool = False,
-    skip_malformed_input: bool = False,
+    keep_original_file: Flag = False,
+    skip_malformed_input: Flag = False,
     keep_fields: Annotated[list[str] | None, Query(description="Accepted and not used.")] = None,
     optional_fields: Annotated[list[str] | None, Query(description="Accepted and not used.")] = None,
     text_separator: Annotated[str | None, Query(description="Accepted and not used.")] = None,
@@ -158,7 +154,7 @@ def download(id: str, context: CurrentContext, token: str = "") -> StreamingResp
     opened = context.service.datasets.open_download(id, token)
     headers = {
         "Content-Length": str(opened.size_bytes),
-        "Content-Disposition": f'attachment; filename="{opened.filename}"',
+        "Content-Disposition": attachment(opened.filename),
         "Cache-Control": "private, no-store",
     }
     return StreamingResponse(opened.chunks, media_type=opened.media_type, headers=headers)
@@ -170,7 +166,7 @@ def _check(name: str, type: str, csv_delimiter: str | None) -> None:
     if len(name) > _MAX_NAME:
         raise RequestError(f"invalid request: name has {len(name)} characters; expected at most {_MAX_NAME}.")
     if type not in records.DATASET_TYPES:
-        reason = "is for other services than classification" if type in _OTHER_TYPES else "is not known"
+        reason = "is for other services than classification" if type in records.OTHER_DATASET_TYPES else "is not known"
         known = " or ".join(records.DATASET_TYPES)
         raise RequestError(f"invalid request: the dataset type '{type[:60]}' {reason}; expected {known}.")
     if csv_delimiter is not None and len(csv_delimiter) != 1:

@@ -8,6 +8,7 @@ from fewfit.api.context import CurrentContext
 from fewfit.api.wire import exports as wire
 from fewfit.api.wire.common import Count
 from fewfit.service import records
+from fewfit.web.downloads import attachment
 
 router = APIRouter(prefix="/v1/finetuning/finetuned-models/{id}/exports", tags=["fine-tuned models"])
 
@@ -49,7 +50,7 @@ def download_export(
     opened = context.service.exports.open(caller, id, precision=precision, version=version)
     headers = {
         "Content-Length": str(opened.size_bytes),
-        "Content-Disposition": f'attachment; filename="{opened.filename}"',
+        "Content-Disposition": attachment(opened.filename),
     }
     return StreamingResponse(opened.chunks, media_type=opened.media_type, headers=headers)
 

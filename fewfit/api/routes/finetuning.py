@@ -21,8 +21,7 @@ _STATUS: dict[records.ModelStatus, wire.Status] = {
     "ready": "STATUS_READY",
     "failed": "STATUS_FAILED",
 }
-_MAX_PAGE = 1000
-PageSize = Annotated[Count, Query(description="0: 50.")]
+PageSize = Annotated[Count, Query(description="0: 50; more than 1,000 are 1,000.")]
 
 
 @router.post("", response_model=wire.FinetunedModelAnswer, response_model_exclude_none=True)
@@ -52,9 +51,9 @@ def create_finetuned_model(
 def list_finetuned_models(
     caller: CurrentCaller, context: CurrentContext, page_size: PageSize = None, page_token: str = "", order_by: str = ""
 ) -> wire.FinetunedModelList:
-    """Fine-tuned models, newest first unless `order_by` says otherwise (`created_at` or `created_at desc`)."""
+    """Fine-tuned models, oldest first unless `order_by` is `created_at desc`."""
     page = context.service.models.list(
-        caller, page_size=_page_size(page_size), page_token=page_token, order_by=order_by
+        caller, page_size=page_size or 0, page_token=page_token, order_by=order_by or "created_at"
     )
     return wire.FinetunedModelList(
         finetuned_models=[_model(one) for one in page], next_page_token=page.next_page_token, total_size=page.total_size
@@ -77,7 +76,7 @@ def update_finetuned_model(
     model = models.get(caller, id)
     settings = body.settings
     if settings is not None:
-        if settings.dataset_id is not None and settings.dataset_id != model.dataset_id:
+        if settings.dataset_id and settings.dataset_id != model.dataset_id:
             raise RequestError(
                 f"settings.dataset_id cannot be changed from '{model.dataset_id}' to '{settings.dataset_id[:60]}'. "
                 "Train another model, or a new version of this one."
@@ -104,9 +103,7 @@ def list_events(
     order_by: str = "",
 ) -> wire.EventList:
     """What happened to a model, newest first unless `order_by` says otherwise."""
-    page = context.service.models.events(
-        caller, id, page_size=_page_size(page_size), page_token=page_token, order_by=order_by
-    )
+    page = context.service.models.events(caller, id, page_size=page_size or 0, page_token=page_token, order_by=order_by)
     events = [
         wire.Event(user_id=one.user_id or None, status=_STATUS[one.status], created_at=one.created_at) for one in page
     ]
@@ -118,7 +115,7 @@ def list_training_step_metrics(
     id: str, caller: CurrentCaller, context: CurrentContext, page_size: PageSize = None, page_token: str = ""
 ) -> wire.StepMetricsList:
     """How good the model was as training went on, highest step first."""
-    page = context.service.models.step_metrics(caller, id, page_size=_page_size(page_size), page_token=page_token)
+    page = context.service.models.step_metrics(caller, id, page_size=page_size or 0, page_token=page_token)
     steps = [
         wire.StepMetrics(created_at=one.created_at, step_number=one.step_number, metrics=dict(one.metrics))
         for one in page
@@ -185,12 +182,6 @@ def promote_version(id: str, number: int, caller: CurrentCaller, context: Curren
 def rollback(id: str, caller: CurrentCaller, context: CurrentContext) -> wire.FinetunedModelAnswer:
     """Lets the version that answered before answer again (fewfit's own)."""
     return _answer(context.service.models.rollback(caller, id))
-
-
-def _page_size(given: int | None) -> int:
-    if given is not None and given > _MAX_PAGE:
-        raise RequestError(f"invalid request: page_size is {given}; expected at most {_MAX_PAGE}.")
-    return given or 0
 
 
 def _name(name: str | None) -> str:

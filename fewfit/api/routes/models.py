@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from fewfit.api.authentication import CurrentCaller
 from fewfit.api.context import Context, CurrentContext
 from fewfit.api.wire import models as wire
-from fewfit.api.wire.common import Count
+from fewfit.api.wire.common import Count, Flag
 from fewfit.service import records
 from fewfit.service.errors import NotFoundError
 from fewfit.web.errors import RequestError
@@ -35,7 +35,7 @@ def list_models(
     page_size: Annotated[Count, Query(description=f"1 to {_MAX_PAGE}; 20 unless told otherwise.")] = None,
     page_token: str = "",
     endpoint: Annotated[str, Query(description="Only models for this endpoint, such as classify.")] = "",
-    default_only: bool = False,
+    default_only: Flag = False,
 ) -> JSONResponse:
     """The models that can be used now: bases (with examples) and fine-tuned models that are ready."""
     if endpoint and endpoint not in get_args(Endpoint):

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response, StreamingResponse
@@ -15,6 +14,7 @@ from fewfit.dashboard.snippets import snippets
 from fewfit.dashboard.templating import percent, points
 from fewfit.dashboard.visitors import CurrentVisitor
 from fewfit.service.records import Model, ModelVersion, OpenedFile
+from fewfit.web.downloads import attachment
 
 router = APIRouter(prefix="/models/{model_id}")
 
@@ -48,7 +48,7 @@ def card(request: Request, model_id: str, context: CurrentContext, visitor: Curr
     versions = models.versions(caller, model.id)
     current = next((one for one in versions if one.number == model.promoted_version), versions[0])
     text = model_card(model, current, models.report(caller, model.id, current.number))
-    headers = {"Content-Disposition": 'attachment; filename="model-card.md"', "X-Content-Type-Options": "nosniff"}
+    headers = {"Content-Disposition": attachment("model-card.md"), "X-Content-Type-Options": "nosniff"}
     return PlainTextResponse(text, headers=headers, media_type="text/markdown")
 
 
@@ -125,9 +125,8 @@ def _line(text: str) -> str:
 
 
 def _sent(opened: OpenedFile) -> Response:
-    name = quote(opened.filename, safe="")
     headers = {
-        "Content-Disposition": f"attachment; filename=\"{opened.filename}\"; filename*=UTF-8''{name}",
+        "Content-Disposition": attachment(opened.filename),
         "X-Content-Type-Options": "nosniff",
         "Cache-Control": "no-store",
     }

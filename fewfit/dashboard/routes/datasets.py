@@ -17,6 +17,7 @@ from fewfit.data.writing import WriteFormat
 from fewfit.errors import InputError
 from fewfit.service.records import Dataset
 from fewfit.service.validation import part_of
+from fewfit.web.downloads import attachment
 from fewfit.web.errors import RequestError
 
 router = APIRouter(prefix="/datasets")
@@ -153,7 +154,7 @@ def download(
     chosen = cast(WriteFormat, format)
     lines = context.service.editing.export(visitor.caller, dataset_id, chosen, part=part, version=version)
     headers = {
-        "Content-Disposition": f'attachment; filename="{dataset_id}-{part}.{format}"',
+        "Content-Disposition": attachment(f"{dataset_id}-{part}.{format}"),
         "Cache-Control": "private, no-store",
     }
     return StreamingResponse(lines, media_type=_MEDIA_TYPES[format], headers=headers)

@@ -8,6 +8,7 @@ import pytest
 
 from tests.acceptance.sdk import tickets
 from tests.acceptance.sdk.checks import is_timestamp
+from tests.acceptance.sdk.conftest import SINGLE
 from tests.acceptance.sdk.server import LiveServer
 
 MODELS = "/v1/finetuning/finetuned-models"
@@ -255,3 +256,52 @@ def test_logs_have_request_ids_and_no_texts_or_keys(server: LiveServer) -> None:
     assert answer.headers["x-request-id"] in log
     assert text not in log
     assert log.count(server.key) <= 1  # the one line on the first start
+
+
+@pytest.mark.parametrize("filename", ["データ.csv", "€ é.csv", 'a\\"b.csv', "a\0b.csv"])
+def test_an_original_of_any_name_is_sent(server: LiveServer, filename: str) -> None:
+    content = tickets.as_csv(tickets.single())
+    head = f'--x\r\nContent-Disposition: form-data; name="data"; filename="{filename}"\r\n\r\n'.encode()
+    made = server.request(
+        "POST",
+        f"/v1/datasets?name=original&type={SINGLE}&keep_original_file=true&skip_malformed_input=",
+        head + content + b"\r\n--x--\r\n",
+        headers={"Content-Type": "multipart/form-data; boundary=x"},
+    )
+    assert made.status == 200, made.content
+    deadline = time.monotonic() + 60
+    while True:
+        found = server.request("GET", f"/v1/datasets/{made.json['id']}").json["dataset"]
+        if found["validation_status"] in ("validated", "failed"):
+            break
+        assert time.monotonic() < deadline, found
+        time.sleep(0.1)
+    assert found["validation_status"] == "validated", found
+    sent = server.request("GET", found["dataset_parts"][0]["original_url"].partition(server.url)[2], key=None)
+    assert (sent.status, sent.content) == (200, content)
+
+
+@pytest.mark.parametrize("query", ["validationStatus=skipped", "validationStatus=unknown", "datasetType=embed-input"])
+def test_filters_of_the_sdks_that_nothing_meets_find_nothing(server: LiveServer, query: str) -> None:
+    found = server.request("GET", f"/v1/datasets?{query}")
+    assert (found.status, found.json) == (200, {"datasets": []})
+
+
+def test_a_plus_that_became_a_space_is_a_plus(server: LiveServer, some_dataset: dict[str, Any]) -> None:
+    found = server.request("GET", "/v1/datasets?after=2020-01-01T00:00:00+02:00")
+    assert found.status == 200, found.content
+    assert some_dataset["id"] in {one["id"] for one in found.json["datasets"]}
+
+
+def test_fine_tuned_models_are_listed_oldest_first(server: LiveServer, some_model: dict[str, Any]) -> None:
+    listed = server.request("GET", f"{MODELS}?page_size=1001").json["finetuned_models"]
+    assert some_model["id"] in {one["id"] for one in listed}
+    assert listed == server.request("GET", f"{MODELS}?order_by=created_at").json["finetuned_models"]
+    assert [one["created_at"] for one in listed] == sorted(one["created_at"] for one in listed)
+
+
+@pytest.mark.parametrize("model", ["multilingual-22-12", "english-v2.0", "cohere-medium", "embed-english-v3.0"])
+def test_names_of_the_retired_bases_are_taken_with_examples(server: LiveServer, model: str) -> None:
+    examples = [{"text": text, "label": label} for text, label in tickets.single()[:40]]
+    found = server.request("POST", "/v1/classify", {"model": model, "inputs": ["hello"], "examples": examples})
+    assert found.status == 200, found.content

@@ -66,6 +66,12 @@ def test_every_answer_has_an_id_and_is_not_for_other_sites() -> None:
 def test_the_doubled_prefix_is_dropped() -> None:
     assert asyncio.run(request(gateway(), "/v1/v1/datasets", b"x"))["body"] == b"/v1/datasets x"
     assert asyncio.run(request(gateway(), "/v1/v1", b"x"))["body"] == b"/v1/v1 x"
+    # A base URL that ends in a slash.
+    for path in ("//v1/datasets", "/v1//datasets", "//v1/v1/datasets"):
+        assert asyncio.run(request(gateway(), path, b"x"))["body"] == b"/v1/datasets x"
+    # An id that is empty is not there.
+    for path in ("/v1/datasets/", "/v1/models//x", "//x"):
+        assert asyncio.run(request(gateway(), path, b"x"))["body"] == path.encode() + b" x"
 
 
 def test_a_body_stops_where_it_is_too_large() -> None:

@@ -101,3 +101,38 @@ def test_a_field_that_no_object_has_is_a_missing_column() -> None:
 
     assert report.codes == ("missing_column",)
     assert "'lang'" in report.errors[0].message
+
+
+def test_objects_that_lack_the_label_are_told_by_line_though_the_first_ones_do() -> None:
+    content = lines(*[{"text": f"t{n}"} for n in range(250)], {"text": "a", "label": "x"})
+
+    dataset, report = read_dataset(content)
+
+    assert dataset.targets == ["x"]
+    assert report.codes == ("missing_field",)
+    assert report.errors[0].rows == tuple(range(1, 251))
+    assert "no 'label'; it has 'text'" in report.errors[0].message
+
+
+def test_with_the_usual_names_given_other_fields_are_named_in_the_line() -> None:
+    content = lines({"text": "a", "topic": "x", "lang": "en"})
+
+    _, report = read_dataset(content, text_column="text", label_column="label")
+
+    assert report.codes == ("missing_field",)
+    assert "no 'label'; it has 'text', 'topic', 'lang'" in report.errors[0].message
+
+
+def test_another_name_that_is_not_there_is_one_mistake() -> None:
+    content = lines({"text": "a", "label": "x"}, {"text": "b", "label": "x"})
+
+    _, report = read_dataset(content, label_column="labl")
+
+    assert report.codes == ("missing_column",)
+    assert "Did you mean 'label'?" in report.errors[0].message
+
+
+def test_where_a_cut_off_line_ends_is_told() -> None:
+    _, report = read_dataset(b'{"text": "a", "label": "b"\n' + lines({"text": "a", "label": "x"}))
+
+    assert "column 27" in report.errors[0].message

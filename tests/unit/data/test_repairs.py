@@ -37,11 +37,12 @@ def test_rows_of_rare_labels_go_in_single_label_data() -> None:
     assert "'b' (2); 2 rows dropped" in report.findings[0].message
 
 
-def test_rare_labels_are_taken_off_in_multilabel_data() -> None:
-    kept, report = drop_rare_labels(multi(("a", "b"), ("a",), ()), 2)
+def test_in_multilabel_data_rows_with_other_labels_stay_without_the_rare_ones() -> None:
+    kept, report = drop_rare_labels(multi(("a", "b"), ("a",), ("c",), ()), 2)
 
-    assert kept.targets == [["a"], ["a"], []]
-    assert "taken off 1 row" in report.findings[0].message
+    assert kept.targets == [["a"], ["a"], []]  # a text that is only about what is rare is no example of "no label"
+    assert "1 row dropped, taken off 1 row with other labels" in report.findings[0].message
+    assert report.findings[0].rows == (1, 3)
 
 
 def test_nothing_rare_nothing_dropped() -> None:

@@ -4,12 +4,12 @@ from datetime import datetime, timedelta, timezone
 
 import fastavro
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from fewfit.errors import InputError
 from fewfit.service.errors import ForbiddenError, LimitError, NotFoundError
 from fewfit.service.records import Dataset, DatasetOptions, Download
-from fewfit.service.tables import DatasetRow, utc_now
+from fewfit.service.tables import DatasetRow, FileReferenceRow, utc_now
 from tests.unit.service.conftest import OpenShop
 from tests.unit.service.shop import MULTI, SINGLE, Shop, a_caller, jsonl, multi_rows, single_rows
 
@@ -255,3 +255,38 @@ def test_both_files_together_stay_below_the_limit(open_shop: OpenShop) -> None:
     shop = open_shop(max_dataset_bytes=len(content) + 10)
     with pytest.raises(LimitError):
         shop.dataset(content, eval_content=content)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("two\nlines", DatasetOptions()), ("fine", DatasetOptions(csv_delimiter='"')), ("fine", DatasetOptions())],
+)
+def test_a_refused_dataset_leaves_nothing_behind(shop: Shop, name: str, options: DatasetOptions) -> None:
+    before = shop.service.datasets.usage_bytes(shop.admin)
+    content = jsonl(single_rows()) if name != "fine" or options.csv_delimiter else b" \n"
+    with pytest.raises(InputError):
+        shop.dataset(content, name=name, options=options)
+    assert shop.service.datasets.usage_bytes(shop.admin) == before
+    with shop.service.database.reading() as session:
+        assert session.scalars(select(FileReferenceRow)).all() == []
+
+
+def test_what_is_being_uploaded_is_no_usage_yet(shop: Shop) -> None:
+    shop.upload(jsonl(single_rows()))
+    assert shop.service.datasets.usage_bytes(shop.admin) == 0
+
+
+@pytest.mark.parametrize(("status", "kind"), [("unknown", None), ("skipped", None), (None, "embed-input")])
+def test_what_no_dataset_here_is_finds_none(shop: Shop, status: str | None, kind: str | None) -> None:
+    shop.dataset(jsonl(single_rows()), work=False)
+    assert shop.service.datasets.list(shop.admin, status=status, dataset_type=kind) == ()
+
+
+def test_errors_advise_what_an_upload_can_do(shop: Shop) -> None:
+    wrong = shop.dataset(b"message;intent\n" + b"a;x\n" * 40, filename="t.csv")
+    assert "Rename the columns to text and label." in str(wrong.error)
+    assert "--" not in str(wrong.error)
+    semicolons = shop.dataset(
+        b"text;label\n" + b"a;x\n" * 40, filename="t.csv", options=DatasetOptions(csv_delimiter=",")
+    )
+    assert "looks like several columns with ';' between them" in str(semicolons.error)
