@@ -22,7 +22,7 @@ import numpy as np  # noqa: E402
 
 from benchmarks.harness.machine import load_average, revision, this_machine  # noqa: E402
 from benchmarks.harness.markdown import table  # noqa: E402
-from fewfit.artifact import read_artifact  # noqa: E402
+from fewfit.artifact import Artifact, read_artifact  # noqa: E402
 from fewfit.data import read_texts  # noqa: E402
 from fewfit.serving import Engine, ServedModel  # noqa: E402
 from fewfit.serving.served import ModelLoader  # noqa: E402
@@ -56,12 +56,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     rng = np.random.default_rng(0)
     before_mb = resident_mb()
     loader = ModelLoader()
-    models = []
     with Engine() as engine:
-        for _ in range(options.models):
-            # Slightly different weights, as another training would give: nothing can be shared by accident.
-            tail = {name: array * np.float32(1 + 1e-4 * rng.normal()) for name, array in artifact.tail.items()}
-            models.append(loader.load(replace(artifact, tail=tail)))
+        models = [loader.load(_another(artifact, rng)) for _ in range(options.models)]
         loaded_mb = resident_mb()
         own, trunk = models[0].tail, models[0].trunk
         # Of low-rank models the base's own tail is there once, too.
@@ -87,6 +83,12 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "load": load_average(),
         "revision": revision(_ROOT),
     }
+
+
+def _another(artifact: Artifact, rng: np.random.Generator) -> Artifact:
+    """Slightly different weights, as another training would give: nothing can be shared by accident."""
+    factors = {name: np.float32(1 + 1e-4 * rng.normal()) for name in artifact.tail}
+    return replace(artifact, tail={name: array * factors[name] for name, array in artifact.tail.items()})
 
 
 def _traffic(
