@@ -42,7 +42,7 @@ class Bases:
             return name
         lowered = name.lower()
         for word in ("multilingual", "english"):
-            if lowered.startswith("embed-") and word in lowered and self._is_here(word):
+            if lowered.startswith(("embed-", f"{word}-")) and word in lowered and self._is_here(word):
                 return word
         return self._default
 

@@ -13,12 +13,14 @@ from fewfit.service.records import Counts
 router = APIRouter(tags=["operations"])
 
 
+@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz")
 async def health() -> dict[str, str]:
     """The process answers."""
     return {"status": "ok"}
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", responses={503: {"description": "Something that the server needs does not work."}})
 def ready(context: CurrentContext) -> JSONResponse:
     """Database, files, worker and classification work; 503 and what does not, otherwise."""

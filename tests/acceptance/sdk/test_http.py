@@ -229,6 +229,9 @@ def test_other_sites_get_nothing(server: LiveServer) -> None:
 
 def test_health_readiness_and_figures(server: LiveServer) -> None:
     assert server.request("GET", "/healthz", key=None).json == {"status": "ok"}
+    for path in ("/healthz", "/readyz"):  # as some load balancers ask
+        head = server.request("HEAD", path, key=None)
+        assert (head.status, head.content) == (200, b"")
     ready = server.request("GET", "/readyz", key=None)
     assert (ready.status, ready.json["status"]) == (200, "ok"), ready.json
     figures = server.request("GET", "/metrics", key=None).content.decode()
