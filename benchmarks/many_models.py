@@ -4,6 +4,7 @@ Run as `python benchmarks/many_models.py --model FOLDER --texts FILE`; see bench
 """
 
 import argparse
+import asyncio
 import json
 import subprocess
 import sys
@@ -65,10 +66,12 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         tail_mb, trunk_mb = own.size_bytes / 2**20, shared_bytes / 2**20
         texts_per_s = _traffic(engine, models, texts, options.clients, options.seconds)
         statistics = engine.statistics().to_dict()
+        coroutines_per_s = asyncio.run(_coroutines(engine, models, texts, options.clients, options.seconds))
         batched_per_s = _batches(engine, models, texts, options.seconds / 2)
     return {
         "models": options.models,
         "texts_per_s": texts_per_s,
+        "coroutines_texts_per_s": coroutines_per_s,
         "batches_of_96_per_s": batched_per_s,
         "texts_per_batch": statistics["texts_per_batch"],
         "padding": statistics["padding"],
@@ -113,6 +116,22 @@ def _traffic(
     return sum(answered) / seconds
 
 
+async def _coroutines(
+    engine: Engine, models: Sequence[ServedModel], texts: Sequence[str], clients: int, seconds: float
+) -> float:
+    """The same for coroutines of one thread."""
+    end_s = time.perf_counter() + seconds
+
+    async def ask(client: int) -> int:
+        number, answered = client, 0
+        while time.perf_counter() < end_s:
+            await engine.answer_async(models[number % len(models)], [texts[number % len(texts)]])
+            number, answered = number + clients + 1, answered + 1
+        return answered
+
+    return sum(await asyncio.gather(*map(ask, range(clients)))) / seconds
+
+
 def _batches(engine: Engine, models: Sequence[ServedModel], texts: Sequence[str], seconds: float) -> float:
     """Texts a second that one caller gets who sends 96 texts at once, to one model after another."""
     answered, number = 0, 0
@@ -139,6 +158,7 @@ def report(rows: Sequence[dict[str, Any]]) -> list[str]:
         "texts/s",
         "of one model's",
         "of batches of 96",
+        "as coroutines",
         "texts a batch",
         "padding",
         "memory MB",
@@ -152,6 +172,7 @@ def report(rows: Sequence[dict[str, Any]]) -> list[str]:
                 f"{row['texts_per_s']:,.0f}",
                 f"{100 * row['texts_per_s'] / rows[0]['texts_per_s']:.0f} %",
                 f"{100 * row['texts_per_s'] / row['batches_of_96_per_s']:.0f} %",
+                f"{100 * row['coroutines_texts_per_s'] / row['batches_of_96_per_s']:.0f} %",
                 f"{row['texts_per_batch']:.1f}",
                 f"{100 * row['padding']:.1f} %",
                 f"{row['memory_mb']:,.0f}",
@@ -168,7 +189,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--model", type=Path, required=True, help="a saved model; the others are made from it")
     add("--texts", type=Path, required=True, help="texts to classify, as `fewfit classify` reads them")
     add("--counts", default="1,10,100", help="numbers of models; default: %(default)s")
-    add("--clients", type=int, default=64, help="threads that send single texts; default: %(default)s")
+    add("--clients", type=int, default=64, help="threads, then coroutines, with single texts; default: %(default)s")
     add("--seconds", type=float, default=10, help="of traffic for each number; default: %(default)s")
     add("--models", type=int, help=argparse.SUPPRESS)
     add("--out", type=Path, default=RESULTS, help="JSON lines to append to; default: %(default)s")
