@@ -17,8 +17,6 @@ from fewfit.encoders.tokenizing import Tokenizer
 from fewfit.errors import ArtifactError, InputError, MissingExtraError
 from fewfit.serving.parity import ODD_TEXTS, TOLERANCE, Parity, compare
 
-_LEAST = 1e-7  # float32 knows no confidence between 1 minus half of this and 1
-
 
 def export_onnx(
     source: str | Path | Artifact, path: str | Path, *, precision: Precision = "fp32", tolerance: float = TOLERANCE
@@ -26,10 +24,12 @@ def export_onnx(
     """Writes a model as one ONNX file with its weights and its tokenizer inside.
 
     Inputs: `input_ids` and `attention_mask`, int64 (n_texts, n_tokens), as the model's tokenizer gives
-    them (prefix and special tokens included, padded at the end). Output: `confidences`, float32
-    (n_texts, n_labels). Labels, thresholds, tokenizer and what else is needed to classify are in the
-    file's metadata. A model that reads long texts in windows is asked about each window, and the answers are
-    put together outside (docs/export.md shows how). In "fp32" it uses standard operators only; "int8" also
+    them (prefix and special tokens included, padded at the end). Outputs, float32: `confidences` and the
+    calibrated `logits` that they come from (n_texts, n_labels), `embedding` (n_texts, width), and of a model that
+    rejects texts `similarities` (n_texts, n_references), the products of the embedding and what stands for the
+    training texts. Labels, thresholds, tokenizer and what else is needed to classify are in the
+    file's metadata. A model that reads long texts in windows is asked about each window, and the means of these
+    outputs are the text's (docs/export.md shows how). In "fp32" it uses standard operators only; "int8" also
     some that only onnxruntime has. Needs the training extra.
 
     The file is run and compared with the trained model, and written only where it answers alike; returns
@@ -76,24 +76,35 @@ def _content(artifact: Artifact, precision: Precision) -> bytes:
     tail = compose.add_prefix(tail, "tail/", rename_inputs=False, rename_outputs=False)
     head, calibration = artifact.decision.head, artifact.decision.calibration
     # The calibration is a line for each label, so it goes into the head.
-    weight = (head.weight * calibration.scale[:, None]).T.astype(np.float32)
-    bias = (head.bias * calibration.scale + calibration.offset).astype(np.float32)
+    constants = {
+        "head.weight": (head.weight * calibration.scale[:, None]).T.astype(np.float32),
+        "head.bias": (head.bias * calibration.scale + calibration.offset).astype(np.float32),
+        **_columns(artifact.decision.exclusive),
+    }
     last = [
-        helper.make_node("MatMul", ["sentence_embedding", "head.weight"], ["head.product"]),
-        helper.make_node("Add", ["head.product", "head.bias"], ["head.logits"]),
+        helper.make_node("Identity", ["sentence_embedding"], ["embedding"]),
+        helper.make_node("MatMul", ["embedding", "head.weight"], ["head.product"]),
+        helper.make_node("Add", ["head.product", "head.bias"], ["logits"]),
         *_activation(helper, artifact.decision.exclusive),
     ]
+    n_labels, width = head.weight.shape
+    outputs = {"confidences": n_labels, "logits": n_labels, "embedding": width}
+    if (rejection := artifact.decision.rejection) is not None:
+        constants["references"] = rejection.references.T.astype(np.float32)
+        last.append(helper.make_node("MatMul", ["embedding", "references"], ["similarities"]))
+        outputs["similarities"] = len(rejection.references)
     graph = helper.make_graph(
         [*trunk.graph.node, *tail.graph.node, *last],
         "fewfit",
         list(trunk.graph.input),
-        [helper.make_tensor_value_info("confidences", onnx.TensorProto.FLOAT, ["batch", len(bias)])],
+        [
+            helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["batch", size])
+            for name, size in outputs.items()
+        ],
         [
             *trunk.graph.initializer,
             *tail.graph.initializer,
-            numpy_helper.from_array(weight, "head.weight"),
-            numpy_helper.from_array(bias, "head.bias"),
-            *(numpy_helper.from_array(array, name) for name, array in _columns(artifact.decision.exclusive).items()),
+            *(numpy_helper.from_array(array, name) for name, array in constants.items()),
         ],
     )
     model = helper.make_model(graph, opset_imports=trunk.opset_import, ir_version=trunk.ir_version)
@@ -104,13 +115,13 @@ def _content(artifact: Artifact, precision: Precision) -> bytes:
 def _activation(helper: Any, exclusive: Groups) -> list[Any]:
     """Nodes from logits to confidences: a sigmoid a label, or a softmax over labels that exclude each other."""
     if not exclusive:
-        return [helper.make_node("Sigmoid", ["head.logits"], ["confidences"])]
+        return [helper.make_node("Sigmoid", ["logits"], ["confidences"])]
     if len(exclusive) == 1:
-        return [helper.make_node("Softmax", ["head.logits"], ["confidences"], axis=-1)]
+        return [helper.make_node("Softmax", ["logits"], ["confidences"], axis=-1)]
     nodes, parts = [], []
     for number in range(len(exclusive)):
         logits, part = f"group{number}.logits", f"group{number}.confidences"
-        nodes.append(helper.make_node("Gather", ["head.logits", f"group{number}.columns"], [logits], axis=1))
+        nodes.append(helper.make_node("Gather", ["logits", f"group{number}.columns"], [logits], axis=1))
         nodes.append(helper.make_node("Softmax", [logits], [part], axis=-1))
         parts.append(part)
     nodes.append(helper.make_node("Concat", parts, ["by_group"], axis=1))
@@ -141,24 +152,22 @@ def _compared(artifact: Artifact, content: bytes, precision: Precision, toleranc
 
 
 def _answer(session: ort.InferenceSession, windows: Sequence[Sequence[int]], decision: Decision) -> np.ndarray:
-    """Confidences of a text, (1, n_labels): the mean of its windows' logits, which are linear in the embedding."""
-    confidences = np.concatenate([_run(session, ids) for ids in windows])
-    if len(windows) == 1:
-        return confidences
-    clipped = np.clip(confidences, _LEAST, 1 - _LEAST)
-    logits = np.log(clipped) - (0.0 if decision.exclusive else np.log1p(-clipped))
-    weights = [len(ids) for ids in windows]
-    return decision.of_calibrated(np.average(logits, axis=0, weights=weights)[None])
+    """Confidences of a text, (1, n_labels): of the mean of its windows' logits, which are linear in the embedding."""
+    found = [_run(session, ids) for ids in windows]
+    if len(found) == 1:
+        return found[0][0]
+    logits = np.average([logits for _, logits in found], axis=0, weights=[len(ids) for ids in windows])
+    return decision.of_calibrated(logits)
 
 
-def _run(session: ort.InferenceSession, encoded: Sequence[int]) -> np.ndarray:
+def _run(session: ort.InferenceSession, encoded: Sequence[int]) -> list[np.ndarray]:
     ids = np.array([encoded], dtype=np.int64)
-    (confidences,) = session.run(["confidences"], {"input_ids": ids, "attention_mask": np.ones_like(ids)})
-    return np.asarray(confidences, dtype=float)
+    found = session.run(["confidences", "logits"], {"input_ids": ids, "attention_mask": np.ones_like(ids)})
+    return [np.asarray(array, dtype=float) for array in found]
 
 
 def _metadata(artifact: Artifact) -> dict[str, str]:
-    thresholds = artifact.decision.thresholds
+    thresholds, rejection = artifact.decision.thresholds, artifact.decision.rejection
     assert artifact.portable is not None
     config = artifact.portable.config
     return {
@@ -166,6 +175,7 @@ def _metadata(artifact: Artifact) -> dict[str, str]:
         "kind": artifact.decision.kind,
         "thresholds": json.dumps(None if thresholds is None else thresholds.tolist()),
         "groups": json.dumps(artifact.decision.groups),
+        "rejects_below": json.dumps(None if rejection is None else rejection.threshold),
         "max_length": str(artifact.manifest.max_length),
         "windows": str(artifact.manifest.windows),
         "special_tokens": json.dumps(Tokenizer(artifact.tokenizer, config).special_ids),
