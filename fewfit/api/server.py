@@ -113,9 +113,10 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         family, *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    except OSError as error:
+    except (OSError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "ports go from 0 to 65535"
         raise InputError(
-            f"Cannot listen on {host}, port {port}: {error.strerror}. Choose another: --host, --port (0: any free one)."
+            f"Cannot listen on {host}, port {port}: {reason}. Choose another: --host, --port (0: any free one)."
         ) from error
 
 

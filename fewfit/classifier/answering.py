@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from fewfit.artifact import Artifact, Manifest
 from fewfit.classifier import with_torch
 from fewfit.classifier.estimator import Estimator
 from fewfit.classifier.explaining import DEFAULT_WORDS, Explanation, explain
-from fewfit.classifier.inputs import Labels, as_kept, label_names, text_rows
+from fewfit.classifier.inputs import Labels, as_kept, label_names, one_of, text_rows
 from fewfit.data import clean_text
 from fewfit.decision import Decision, LabelGroups, LabelTree
 from fewfit.errors import ArtifactError, BaseError, InputError, NotFittedError
@@ -103,6 +103,7 @@ class Answering(Estimator):
 
     def answers(self, texts: Iterable[str], *, speed: Speed = "full") -> Answers:
         """Everything that is said of the texts at once: `confidences`, `rejected`, `embeddings`."""
+        one_of("speed", speed, get_args(Speed))
         runtime = self._runtime()
         if speed == "fast" and isinstance(runtime, EngineRuntime):
             return runtime.fast_answers(text_rows(texts))

@@ -52,6 +52,14 @@ def labelled(texts: Iterable[str], names: list[Any]) -> tuple[Dataset, Report]:
 def _listed(what: str, values: Any) -> list[Any]:
     if isinstance(values, str | bytes):
         raise InputError(f"Got one string; expected a list of {what}. For one text, give a list with one string.")
+    if what == "texts" and getattr(values, "ndim", 1) != 1:
+        shape = " x ".join(map(str, np.shape(values)))
+        raise InputError(
+            f"The texts are a {type(values).__name__} of {shape}; expected a list with one entry a text, such as one "
+            "column of a table: table['text']."
+        )
+    if isinstance(values, set | frozenset):
+        raise InputError(f"The {what} are a set, which has no order; expected a list with one entry a text.")
     if isinstance(values, Mapping) or not isinstance(values, Iterable):
         raise InputError(f"The {what} are a {type(values).__name__}; expected a list with one entry a text.")
     return list(values)

@@ -8,7 +8,6 @@ import logging
 import os
 import signal
 import socket
-import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -243,7 +242,8 @@ def run_worker(settings: Settings, *, lifeline: bool = False) -> None:
 
 
 def _wait_for_end_of_input(stop: threading.Event) -> None:
-    while sys.stdin.buffer.read(4096):
+    # Not sys.stdin: its lock, held by a thread that waits, is a fatal error when the interpreter ends.
+    while os.read(0, 4096):
         continue
     stop.set()
 

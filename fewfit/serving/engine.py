@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from fewfit.artifact import Artifact
 from fewfit.encoders.tokenizing import Truncate
 from fewfit.encoders.windows import Windows
-from fewfit.errors import QueueFullError
+from fewfit.errors import InputError, QueueFullError
 from fewfit.fast_tier import fast_answers
 from fewfit.serving.exact_cache import ExactCache
 from fewfit.serving.requests import Answers, Item, Request, Speed
@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 # quarter slower (MiniLM, int8).
 DEFAULT_BATCH_TOKENS = 256
 DEFAULT_QUEUE_LIMIT_TEXTS = 10_000
+_TRUNCATES, _SPEEDS = get_args(Truncate), get_args(Speed)
 _GPU_BATCH_TOKENS = 16_384
 _GPU_WORKERS = 2  # one prepares a batch while the other's is computed
 _INLINE_CHARACTERS = 20_000  # tokenizing more than this is not done on an event loop's thread
@@ -162,6 +163,11 @@ class Engine:
 
         `organisation` keeps cached answers apart. Raises QueueFullError where too many texts wait.
         """
+        if truncate not in _TRUNCATES or speed not in _SPEEDS:
+            raise InputError(
+                f"truncate is {truncate!r} and speed is {speed!r}; expected one of {', '.join(_TRUNCATES)} and one of "
+                f"{', '.join(_SPEEDS)}."
+            )
         served = self._served(model)
         windows, errors = served.encode(texts, truncate)
         request = Request(served, windows, dict(errors))

@@ -406,3 +406,23 @@ def test_an_indicator_matrix_may_be_sparse_a_data_frame_or_lists(toy_base: Path,
     assert classifier.classes_.tolist() == [0, 1]
     assert classifier.manifest_.training["label_counts"] == {"0": 6, "1": 6}
     assert classifier.score(texts, form(matrix)) == classifier.score(texts, matrix)
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        (pd.DataFrame({"text": ["a", "b"]}), r"The texts are a DataFrame of 2 x 1; .*table\['text'\]"),
+        (np.array([["a"], ["b"]]), "The texts are a ndarray of 2 x 1"),
+        ({"a", "b"}, "The texts are a set, which has no order"),
+    ],
+)
+def test_texts_that_are_no_list_are_refused(fitted: Classifier, texts: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        fitted.predict(texts)
+    with pytest.raises(InputError, match=message):
+        Classifier().fit(texts, ["x", "y"])
+
+
+def test_a_speed_that_does_not_exist_is_refused(fitted: Classifier) -> None:
+    with pytest.raises(InputError, match="speed is 'fats'; expected one of: full, fast"):
+        fitted.predict(["a"], speed="fats")  # type: ignore[arg-type]

@@ -110,11 +110,11 @@ def test_a_public_address_needs_a_key_first(tmp_path: Path) -> None:
 
 
 def test_a_port_that_is_taken_is_an_error_with_advice(server: LiveServer, tmp_path: Path) -> None:
-    port = server.url.rpartition(":")[2]
-    done = fewfit("serve", "--port", port, "--data", str(tmp_path / "other"), expect=3)
-    assert port in done.stderr
-    assert "--port" in done.stderr
-    assert "Traceback" not in done.stderr
+    for port in (server.url.rpartition(":")[2], "99999"):
+        done = fewfit("serve", "--port", port, "--data", str(tmp_path / "other"), expect=3)
+        assert port in done.stderr
+        assert "--port" in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -441,3 +441,11 @@ def test_cached_answers_are_the_same_and_stay_with_their_organisation(toy: ToyMo
         assert engine.statistics().tokens == 2 * tokens, "another organisation does not profit"
         other = engine.answer("other", [*texts, "a new one"], organisation="a").embeddings
         np.testing.assert_allclose(other, engine.models.get("other").embed([*texts, "a new one"]), atol=SAME)
+
+
+@pytest.mark.parametrize("given", [{"truncate": "END"}, {"speed": "fats"}])
+def test_what_cannot_be_meant_is_refused(toy: ToyModel, given: dict[str, Any]) -> None:
+    with Engine() as engine:
+        engine.load("toy", toy.artifact)
+        with pytest.raises(InputError, match=r"expected one of end, start, none and one of full, fast"):
+            engine.answer("toy", ["a"], **given)
