@@ -102,13 +102,14 @@ def _measure(data: EvaluationData, encoder: Encoder, trial: Trial, seed: int) ->
 
 def _spaces(data: EvaluationData, encoder: Encoder, trial: Trial, seed: int) -> tuple[Space, list[Space]]:
     """The model trained without one label (of many labels: a tenth of them), and those of two folds."""
-    labels = trial.task.labels
+    tests = data.tests(trial)[trial.test[0]]
+    asked = {row.labels[0] for row in tests}
+    labels = [label for label in trial.task.labels if label in asked]
     n_missing = max(1, len(labels) // 10)
     missing = {labels[(seed * n_missing + number) % len(labels)] for number in range(n_missing)}
     size = "16" if "16" in data.sizes(trial) else "8"
     sample = [row for row in data.sample(trial, size, seed) if row.labels[0] not in missing]
     names = tuple(sorted({row.labels[0] for row in sample}))
-    tests = data.tests(trial)[trial.test[0]]
     order = np.random.default_rng(seed).permutation(len(tests))
     inside = [tests[row].text for row in order if tests[row].labels[0] in names][:_MOST_INSIDE]
     outside = [tests[row].text for row in order if tests[row].labels[0] in missing][:_MOST_OUTSIDE]
