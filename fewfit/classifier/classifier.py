@@ -150,7 +150,10 @@ class Classifier(Answering):
         training = with_torch.training()
         seed = whole_number("seed", self.seed)
         one_of("long_texts", self.long_texts, get_args(LongTexts))
-        settings = self.settings or training.TrainingSettings.for_effort(self.effort)
+        by_effort = training.TrainingSettings.for_effort(self.effort)
+        settings = by_effort if self.settings is None else self.settings
+        if not isinstance(settings, training.TrainingSettings):
+            raise InputError(f"settings is {settings!r}; expected TrainingSettings, or None for those of `effort`.")
         names, columns = label_names(labels)
         dataset, found = labelled(texts, names)
         found.raise_for_errors()

@@ -1,6 +1,7 @@
 """How a model is trained: every knob of the method, with the value that holds on many tasks."""
 
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Literal, get_args
 
 from fewfit.errors import InputError
@@ -62,12 +63,12 @@ class TrainingSettings:
     def __post_init__(self) -> None:
         for name, least in _LEAST.items():
             value = getattr(self, name)
-            if value is not None and value < least:
-                raise InputError(f"{name} is {value}; expected {least} or more.")
+            if value is not None and not (isinstance(value, Real) and value >= least):
+                raise InputError(f"{name} is {value!r}; expected {least} or more.")
         for name in ("learning_rate", "temperature", "label_names_temperature"):
             value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise InputError(f"{name} is {value}; expected more than 0.")
+            if value is not None and not (isinstance(value, Real) and value > 0):
+                raise InputError(f"{name} is {value!r}; expected more than 0.")
         if not 0 <= self.dropout < 1:
             raise InputError(f"dropout is {self.dropout}; expected a share from 0 to below 1.")
         if self.n_folds == 1:

@@ -426,3 +426,15 @@ def test_texts_that_are_no_list_are_refused(fitted: Classifier, texts: Any, mess
 def test_a_speed_that_does_not_exist_is_refused(fitted: Classifier) -> None:
     with pytest.raises(InputError, match="speed is 'fats'; expected one of: full, fast"):
         fitted.predict(["a"], speed="fats")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"settings": 5}, "settings is 5; expected TrainingSettings"),
+        ({"settings": QUICK, "effort": "x"}, "effort is 'x'"),
+    ],
+)
+def test_settings_and_effort_that_cannot_be_are_refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Classifier(**given).fit(["a", "b"], ["x", "y"])

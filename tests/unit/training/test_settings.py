@@ -10,6 +10,8 @@ from fewfit.training import TrainingSettings
     ("knobs", "fragment"),
     [
         ({"steps": 0}, "steps is 0; expected 1 or more"),
+        ({"steps": "x"}, "steps is 'x'; expected 1 or more"),
+        ({"learning_rate": "x"}, "learning_rate is 'x'; expected more than 0"),
         ({"batch_size": 1}, "batch_size is 1; expected 2 or more"),
         ({"tail_layers": 0}, "tail_layers is 0; expected 1 or more"),
         ({"learning_rate": 0.0}, "learning_rate is 0.0; expected more than 0"),
