@@ -63,11 +63,11 @@ class TrainingSettings:
     def __post_init__(self) -> None:
         for name, least in _LEAST.items():
             value = getattr(self, name)
-            if value is not None and not (isinstance(value, Real) and value >= least):
+            if value is not None and not (_is_number(value) and value >= least):
                 raise InputError(f"{name} is {value!r}; expected {least} or more.")
         for name in ("learning_rate", "temperature", "label_names_temperature"):
             value = getattr(self, name)
-            if value is not None and not (isinstance(value, Real) and value > 0):
+            if value is not None and not (_is_number(value) and value > 0):
                 raise InputError(f"{name} is {value!r}; expected more than 0.")
         if not 0 <= self.dropout < 1:
             raise InputError(f"dropout is {self.dropout}; expected a share from 0 to below 1.")
@@ -81,3 +81,7 @@ class TrainingSettings:
         if effort not in folds:
             raise InputError(f"effort is {effort!r}; expected one of: {', '.join(get_args(Effort))}.")
         return replace(cls(), n_folds=folds[effort])
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real)
