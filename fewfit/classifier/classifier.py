@@ -261,7 +261,9 @@ class Classifier(Answering):
             dataset = dataset.with_examples(replace(e, text=clean_text(e.text)) for e in dataset.examples)
         dataset = drop_duplicates(dataset)
         embeddings = self._runtime().embed(dataset.texts)
-        self._artifact, update = updated(artifact, dataset.texts, dataset.targets, embeddings)
+        self._artifact, update = updated(
+            artifact, dataset.texts, dataset.targets, embeddings, dataset.rows
+        )
         if not self._with_torch and (
             artifact.fast is not None or self._artifact.manifest.serving != artifact.manifest.serving
         ):

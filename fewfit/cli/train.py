@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from fewfit.classifier import Classifier, ClassWeight
+from fewfit.classifier.groups import check_groups
 from fewfit.cli.app import app
 from fewfit.cli.base import Reader, base_argument, open_base
 from fewfit.cli.console import say, say_findings, show, show_json, show_log, training_progress
@@ -111,7 +112,7 @@ def train(
             "--group-separator",
             metavar="TEXT",
             help="Labels are in groups of which one applies each, with this between group and choice, such as ': ' in "
-            "'topic: billing'.",
+            "'topic: billing'. Makes the data multilabel.",
             show_default=False,
         ),
     ] = None,
@@ -161,11 +162,15 @@ def train(
     cuts = long_texts == "auto" and effort == "quick"  # nothing is held out to compare the ways on
     show_log(quiet=quiet)
     check_output(output)
+    if group_separator is not None:
+        kind = kind or "multi"
     options = DataOptions(text_column, label_column, delimiter, label_separator, kind, file_format, skip_malformed)
     dataset, report = read(data, options)
     report.raise_for_errors(dataset.source)
     if not quiet:
         say_what_was_read(dataset)
+    if len(dataset):  # else that is the error
+        check_groups(dataset, group_separator)
     reader = open_base(base, max_length, quiet=quiet)
     report = report.merge(_check(dataset, reader, clean=clean, long_texts="cut" if cuts else long_texts))
     evaluation = None

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from fewfit.classifier.groups import check_groups
 from fewfit.cli.app import app
 from fewfit.cli.console import say, say_findings, show, show_json, show_log
 from fewfit.cli.data import DataOptions, read, say_what_was_read
@@ -64,6 +65,7 @@ def update(
         say_what_was_read(dataset)
         say_findings(report)
     report.raise_for_errors(dataset.source)
+    check_groups(dataset, classifier.group_separator, known=classifier.manifest_.labels)
     done = classifier.update(dataset.texts, dataset.targets)
     classifier.save(output)
     if not quiet:

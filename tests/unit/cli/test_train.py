@@ -173,3 +173,37 @@ def test_both_ways_of_reading_long_texts_are_compared_and_reported(
     assert "They are cut there, unless training finds" in " ".join(ran.stderr.split())
     about = " ".join(run("info", tmp_path / "model").stdout.split())
     assert "(out-of-fold log-loss: cut 0." in about or "(out-of-fold log-loss: cut 1." in about
+
+
+def _grouped(path: Path, *, but: dict[int, str]) -> Path:
+    """A CSV file whose labels are in groups; `but` are other label cells, by the line in the file."""
+    lines = [f"{e.text},topic: {e.labels[0]}|tone: {'calm' if e.row % 2 else 'upset'}" for e in examples()]
+    for row, cell in but.items():
+        lines[row - 2] = f"{lines[row - 2].split(',')[0]},{cell}"
+    path.write_text("text,label\n" + "\n".join(lines) + "\n")
+    return path
+
+
+def test_a_row_that_lacks_a_group_is_named_as_the_file_has_it(run: Run, toy_base: Path, tmp_path: Path) -> None:
+    # The copy in row 4 is left out before training; rows are counted all the same.
+    first = f"topic: {examples()[0].labels[0]}|tone: upset"
+    data = _grouped(tmp_path / "gb.csv", but={4: first, 7: "topic: parcel", 9: "topic: parcel"})
+
+    ran = run("train", data, "-o", tmp_path / "m", "-b", toy_base, "--group-separator", ": ")
+
+    assert ran.exit_code == 3
+    assert "gb.csv: Row 7 has no label of the group 'tone'; expected one. Not just one either: row 9." in ran.stderr
+
+
+def test_a_group_separator_makes_the_data_multilabel(run: Run, toy_base: Path, tmp_path: Path) -> None:
+    data = _grouped(tmp_path / "gb.csv", but={})
+    options = ["-b", toy_base, "--effort", "quick", "--group-separator", ": "]
+
+    ran = run("train", data, "-o", tmp_path / "m", *options)
+    single = run("train", data, "-o", tmp_path / "s", *options, "--kind", "single")
+
+    assert ran.exit_code == 0, ran.stderr
+    assert Classifier.load(tmp_path / "m").label_groups_.names == ("tone", "topic")
+    assert single.exit_code == 3
+    assert "gb.csv: Each text has one label, such as 'topic: card|tone: calm'; expected a list" in single.stderr
+    assert "--kind multi or --label-separator" in single.stderr

@@ -2,7 +2,7 @@ import json
 import shutil
 from pathlib import Path
 
-from tests.unit.cli.conftest import Run
+from tests.unit.cli.conftest import Run, examples
 
 
 def test_a_model_takes_in_more_examples_where_it_is(run: Run, model: Path, tmp_path: Path) -> None:
@@ -36,3 +36,16 @@ def test_a_place_that_holds_something_else_is_refused_first(
     (tmp_path / "notes" / "a.txt").write_text("mine")
 
     assert run("update", model, tickets, "-o", tmp_path / "notes").exit_code == 5
+
+
+def test_a_row_that_lacks_a_group_is_named_as_the_file_has_it(run: Run, toy_base: Path, tmp_path: Path) -> None:
+    lines = [f"{e.text},topic: {e.labels[0]}|tone: {'calm' if e.row % 2 else 'upset'}\n" for e in examples()]
+    (tmp_path / "data.csv").write_text("text,label\n" + "".join(lines))
+    options = ["-b", toy_base, "--effort", "quick", "--group-separator", ": "]
+    run("train", tmp_path / "data.csv", "-o", tmp_path / "m", *options)
+    (tmp_path / "more.csv").write_text("text,label\nrain,topic: rain|tone: calm\n\nmuch rain,topic: rain\n")
+
+    ran = run("update", tmp_path / "m", tmp_path / "more.csv", "-o", tmp_path / "m")
+
+    assert ran.exit_code == 3
+    assert "more.csv: Row 4 has no label of the group 'tone'; expected one." in ran.stderr
