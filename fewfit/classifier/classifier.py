@@ -18,6 +18,7 @@ from fewfit.classifier.rejecting import check_rejection
 from fewfit.classifier.updating import Update, updated
 from fewfit.classifier.weights import ClassWeight, kept_weights, label_weights
 from fewfit.data import LongTexts, Report, Requirements, clean_text, drop_duplicates, new_texts, validate
+from fewfit.data.report import counted
 from fewfit.errors import ArtifactError, BaseError, InputError, MissingExtraError
 from fewfit.serving.engine_runtime import EngineRuntime
 
@@ -171,7 +172,13 @@ class Classifier(Answering):
             dataset = dataset.with_examples(replace(e, text=clean_text(e.text)) for e in dataset.examples)
             others = [clean_text(text) for text in others]
         read = dataset.texts
+        n_given = len(others)
         others = new_texts(others, known=read)
+        if n_given and not others:
+            logger.warning(
+                "No unlabelled text is learnt from: %s, and each is empty or a training text.",
+                counted(n_given, "text was given", "texts were given"),
+            )
         if report is None:
             checked = validate(
                 dataset,
@@ -261,9 +268,7 @@ class Classifier(Answering):
             dataset = dataset.with_examples(replace(e, text=clean_text(e.text)) for e in dataset.examples)
         dataset = drop_duplicates(dataset)
         embeddings = self._runtime().embed(dataset.texts)
-        self._artifact, update = updated(
-            artifact, dataset.texts, dataset.targets, embeddings, dataset.rows
-        )
+        self._artifact, update = updated(artifact, dataset.texts, dataset.targets, embeddings, dataset.rows)
         if not self._with_torch and (
             artifact.fast is not None or self._artifact.manifest.serving != artifact.manifest.serving
         ):

@@ -67,8 +67,8 @@ def updated(
 ) -> tuple[Artifact, Update]:
     """The artifact with more examples: texts as the model reads them, and what its tail makes of them.
 
-    `rows` are the numbers by which errors name them. A text that the model has already is replaced. Needs the training extra. Raises InputError for a model
-    that keeps no examples, and for labels of the other kind.
+    `rows` are the numbers by which errors name them. A text that the model has already is replaced. Needs the
+    training extra. Raises InputError for a model that keeps no examples, and for labels of the other kind.
     """
     started_s = time.monotonic()
     training = with_torch.training()

@@ -180,7 +180,14 @@ def train(
     if not quiet:
         say_findings(report)
     report.raise_for_errors(dataset.source)
-    others = read_unlabelled(unlabelled or [], text_column=text_column, skip_malformed=skip_malformed)
+    others = read_unlabelled(
+        unlabelled or [],
+        text_column=text_column,
+        delimiter=delimiter,
+        skip_malformed=skip_malformed,
+        where_it_fits=True,
+        quiet=quiet,
+    )
     dataset = drop_duplicates(dataset)
     if holdout is not None:
         dataset, evaluation = stratified_split(dataset, eval_fraction=holdout, seed=seed)

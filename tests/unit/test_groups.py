@@ -46,5 +46,7 @@ def test_labels_that_are_in_no_groups_are_refused(labels: tuple[str, ...], separ
 def test_rows_are_named_as_the_caller_numbers_them() -> None:
     groups = LabelGroups(["a: x", "a: y"], ": ")
     matrix = np.array([[True, False], [False, False], [True, True]])
-    with pytest.raises(InputError, match=r"Row 12 has no label of the group 'a'; expected one. Not just one either: row 15\."):
+    with pytest.raises(
+        InputError, match=r"Row 12 has no label of the group 'a'; expected one. Not just one either: row 15\."
+    ):
         groups.check(matrix, [10, 12, 15])

@@ -6,7 +6,7 @@ import pytest
 
 from fewfit import Classifier
 from fewfit.data import Dataset, Example, write_dataset
-from tests.unit.cli.conftest import Run, examples
+from tests.unit.cli.conftest import Ran, Run, examples
 
 
 def test_a_model_is_trained_saved_and_reported_on(run: Run, tickets: Path, toy_base: Path, tmp_path: Path) -> None:
@@ -207,3 +207,45 @@ def test_a_group_separator_makes_the_data_multilabel(run: Run, toy_base: Path, t
     assert single.exit_code == 3
     assert "gb.csv: Each text has one label, such as 'topic: card|tone: calm'; expected a list" in single.stderr
     assert "--kind multi or --label-separator" in single.stderr
+
+
+def test_unlabelled_files_are_read_as_classify_reads_them(run: Run, toy_base: Path, tmp_path: Path) -> None:
+    data = "body,label\n" + "".join(f"{e.text},{e.labels[0]}\n" for e in examples())
+    (tmp_path / "data.csv").write_text(data)
+    (tmp_path / "lines.txt").write_text("body and soul; a film\nanother film\n")
+    (tmp_path / "body.csv").write_text("title;body\nold;a late parcel again\n")
+    (tmp_path / "other.jsonl").write_text('{"message": "my card again"}\n')
+    (tmp_path / "bare.csv").write_text("the first text\nthe second text\n")
+    files = ("lines.txt", "body.csv", "other.jsonl", "bare.csv")
+    others = [part for name in files for part in ("--unlabelled", tmp_path / name)]
+    options = ["-b", toy_base, "--effort", "quick", "--text-column", "body"]
+
+    ran = run("train", tmp_path / "data.csv", "-o", tmp_path / "m", *options, *others)
+    (tmp_path / "data.csv").write_text(data.replace(",", ";"))
+    again = run("train", tmp_path / "data.csv", "-o", tmp_path / "n", *options, "--delimiter", ";", *others)
+
+    for made, folder in ((ran, "m"), (again, "n")):
+        assert made.exit_code == 0, made.stderr
+        assert Classifier.load(tmp_path / folder).manifest_.training["n_unlabelled"] == 6
+
+
+def test_unlabelled_files_that_cannot_be_used_are_told(run: Run, tickets: Path, toy_base: Path, tmp_path: Path) -> None:
+    for name, content in (("e.txt", b""), ("blank.txt", b" \n\n"), ("bad.txt", b"a film\nbad \xe9 byte\n")):
+        (tmp_path / name).write_bytes(content)
+
+    def train(name: str, *options: str) -> Ran:
+        others = ["--unlabelled", tmp_path / name, *options]
+        return run("train", tickets, "-o", tmp_path / "m", "-b", toy_base, "--effort", "quick", *others)
+
+    empty, blank, skipped = train("e.txt"), train("blank.txt"), train("bad.txt", "--skip-malformed")
+    assert (empty.exit_code, blank.exit_code) == (3, 3)
+    assert "e.txt: The file is empty. Give a file" in empty.stderr
+    assert "blank.txt: The file has no texts." in blank.stderr
+    assert skipped.exit_code == 0
+    assert "warning: bad.txt: 1 row is not valid UTF-8; skipped: row 2" in skipped.stderr
+
+
+def test_unlabelled_texts_that_are_all_known_are_told(run: Run, tickets: Path, toy_base: Path, tmp_path: Path) -> None:
+    ran = run("train", tickets, "-o", tmp_path / "m", "-b", toy_base, "--effort", "quick", "--unlabelled", tickets)
+
+    assert "No unlabelled text is learnt from: 48 texts were given, and each is empty or a training text." in ran.stderr
