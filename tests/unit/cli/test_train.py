@@ -148,7 +148,9 @@ def test_labels_in_groups_are_answered_and_measured(run: Run, toy_base: Path, tm
     assert all(
         len([label for label in row if label.startswith(group)]) == 1 for row in labels for group in ("topic", "tone")
     )
-    assert "one label of each group" in run("info", tmp_path / "m").stdout
+    about = run("info", tmp_path / "m").stdout
+    assert "one label of each group" in about
+    assert "one label of each, ': ' between group and choice" in about.replace("  ", " ")
 
 
 def test_long_texts_are_read_in_windows_where_that_is_asked_for(
