@@ -17,7 +17,16 @@ from fewfit.classifier.paths import check_paths
 from fewfit.classifier.rejecting import check_rejection
 from fewfit.classifier.updating import Update, updated
 from fewfit.classifier.weights import ClassWeight, kept_weights, label_weights
-from fewfit.data import LongTexts, Report, Requirements, clean_text, drop_duplicates, new_texts, validate
+from fewfit.data import (
+    LongTexts,
+    Report,
+    Requirements,
+    check_conflicts,
+    clean_text,
+    drop_duplicates,
+    new_texts,
+    validate,
+)
 from fewfit.data.report import counted
 from fewfit.errors import ArtifactError, BaseError, InputError, MissingExtraError
 from fewfit.serving.engine_runtime import EngineRuntime
@@ -267,6 +276,8 @@ class Classifier(Answering):
         if self._fitted().manifest.clean:
             dataset = dataset.with_examples(replace(e, text=clean_text(e.text)) for e in dataset.examples)
         dataset = drop_duplicates(dataset)
+        for finding in check_conflicts(dataset):
+            logger.warning("%s", finding.message)
         embeddings = self._runtime().embed(dataset.texts)
         self._artifact, update = updated(artifact, dataset.texts, dataset.targets, embeddings, dataset.rows)
         if not self._with_torch and (

@@ -34,8 +34,8 @@ _THRESHOLD_WEIGHT = 10.0
 class Update:
     """What an update did, and whether training again pays.
 
-    `n_added` texts are new, `n_replaced` were there and have other labels now; the model knows
-    `n_examples` in all. `before` is how the model answered the new texts before the update (those of
+    Of the examples given, `n_added` have texts that are new, `n_replaced` such as were there: these count now; the
+    model knows `n_examples` in all. `before` is how the model answered the new texts before the update (those of
     labels it knew; None where there are none), `after` how heads fitted on the other examples answer
     them (None where there are too few). `reasons` say why a full training pays; none, and it does not.
     """
@@ -97,7 +97,8 @@ def updated(
     if held_out is not None:
         confidences = changed.confidences(held_out)
         after = training.score(new, confidences, changed.matrix(confidences))
-    n_replaced = len(repeated & set(examples.texts))
+    known = set(examples.texts)
+    n_replaced = sum(text in known for text in texts)
     update = Update(
         n_added=len(texts) - n_replaced,
         n_replaced=n_replaced,

@@ -96,6 +96,11 @@ def check_leakage(training: Dataset, evaluation: Dataset) -> Report:
     return Report((finding,))
 
 
+def check_conflicts(dataset: Dataset) -> Report:
+    """Texts that are there more than once, with different labels."""
+    return Report(tuple(found for found in _check_copies(dataset.examples) if found.code == "conflicting_labels"))
+
+
 def _check_amounts(dataset: Dataset, requirements: Requirements) -> Iterator[Finding]:
     severity: Severity = "error" if requirements.strict else "warning"
     counts = dataset.label_counts
