@@ -82,7 +82,9 @@ class Answers:
 
     def _csv(self, row: TextRow, scores: np.ndarray, columns: list[int]) -> str:
         labels = SEPARATOR.join(self._decision.labels[column] for column in columns)
-        confidence = SEPARATOR.join(_number(scores[column]) for column in columns)
+        # How sure the best label is, given or not; in multilabel models how sure the given ones are.
+        shown = [int(scores.argmax())] if self._decision.kind == "single" else columns
+        confidence = SEPARATOR.join(_number(scores[column]) for column in shown)
         more = [_number(score) for score in scores] if self._every_label else []
         return _csv_line([row.row, row.text, labels, confidence, *more])
 
