@@ -1,6 +1,7 @@
 """What the user holds: a text classifier that fits, predicts, evaluates, saves and loads."""
 
 import logging
+import operator
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields, replace
@@ -18,6 +19,7 @@ from fewfit.classifier.rejecting import check_rejection
 from fewfit.classifier.updating import Update, updated
 from fewfit.classifier.weights import ClassWeight, kept_weights, label_weights
 from fewfit.data import (
+    Dataset,
     LongTexts,
     Report,
     Requirements,
@@ -28,11 +30,13 @@ from fewfit.data import (
     validate,
 )
 from fewfit.data.report import counted
+from fewfit.encoders.windows import MOST_WINDOWS
 from fewfit.errors import ArtifactError, BaseError, InputError, MissingExtraError
 from fewfit.serving.engine_runtime import EngineRuntime
 
 if TYPE_CHECKING:
     from fewfit.data.quality import Quality
+    from fewfit.encoders.encoder import Encoder
     from fewfit.serving.runtime import Runtime
     from fewfit.training import Effort, EventSink, TrainingSettings
     from fewfit.training.distilling import FastReport
@@ -164,6 +168,7 @@ class Classifier(Answering):
         names, columns = label_names(labels)
         dataset, found = labelled(texts, names)
         found.raise_for_errors()
+        _check_not_empty(dataset, found)
         targets = training.Targets.from_labels(dataset.targets, known=columns)
         groups = label_groups(self.group_separator, targets.kind, targets.labels, targets.matrix, dataset.rows)
         targets = replace(targets, weights=label_weights(self.class_weight, targets.labels), groups=groups)
@@ -174,9 +179,7 @@ class Classifier(Answering):
         if others and targets.kind == "multi":
             raise InputError("Unlabelled texts are learnt from in single-label models only; leave out `unlabelled`.")
         encoder = with_torch.load_encoder(self.base, self.device)
-        max_length = encoder.config.max_length
-        if self.max_length is not None:
-            max_length = whole_number("max_length", self.max_length)  # what the base can read is the tokenizer's to say
+        max_length = self._read_at_once(encoder)
         if self.clean:
             dataset = dataset.with_examples(replace(e, text=clean_text(e.text)) for e in dataset.examples)
             others = [clean_text(text) for text in others]
@@ -195,6 +198,7 @@ class Classifier(Answering):
                 count_tokens=encoder.tokenizer.count,
                 max_tokens=max_length,
                 long_texts=self.long_texts if settings.n_folds or self.long_texts != "auto" else "cut",
+                most_windows=MOST_WINDOWS,
                 base=encoder.weights.name,
             )
             report = found.merge(checked)
@@ -271,8 +275,7 @@ class Classifier(Answering):
         names, _ = label_names(labels)
         dataset, found = labelled(texts, names)
         found.raise_for_errors()
-        if not len(dataset):
-            raise InputError("There are no new examples: the list is empty.")
+        _check_not_empty(dataset, found)
         if self._fitted().manifest.clean:
             dataset = dataset.with_examples(replace(e, text=clean_text(e.text)) for e in dataset.examples)
         dataset = drop_duplicates(dataset)
@@ -308,7 +311,7 @@ class Classifier(Answering):
         from fewfit.classifier.checking import check_texts
 
         encoder = with_torch.load_encoder(self.base, self.device)
-        length = None if self.max_length is None else whole_number("max_length", self.max_length)
+        length = self._read_at_once(encoder)
         one_of("long_texts", self.long_texts, get_args(LongTexts))
         seed = whole_number("seed", self.seed)
         options = {"thorough": thorough, "seed": seed, "max_length": length, "long_texts": self.long_texts}
@@ -345,6 +348,18 @@ class Classifier(Answering):
         if not report.enabled:
             logger.warning("No fast tier: %s", report.reason)
         return report
+
+    def _read_at_once(self, encoder: "Encoder") -> int:
+        """How many tokens of a text are read at once. Raises InputError for what the base cannot read."""
+        if self.max_length is None:
+            return encoder.config.max_length
+        try:
+            length = operator.index(self.max_length)
+        except TypeError:
+            raise InputError(
+                f"max_length is {self.max_length!r}; expected a whole number of tokens, or None."
+            ) from None
+        return encoder.tokenizer.limit(length)
 
     # Keeping ------------------------------------------------------------------------------------
 
@@ -393,6 +408,13 @@ class Classifier(Answering):
         classifier._with_torch = artifact.portable is None or base is not None or device != "auto"
         classifier._runtime()
         return classifier
+
+
+def _check_not_empty(dataset: Dataset, found: Report) -> None:
+    """Raises InputError where no example is left, and says what became of those that were given."""
+    if not len(dataset):
+        left_out = [finding.message for finding in found.warnings if finding.code == "empty_text"]
+        raise InputError(" ".join(["There are no examples.", *left_out, "Give texts with their labels."]))
 
 
 def _kept_settings(values: Mapping[str, Any]) -> "TrainingSettings | None":

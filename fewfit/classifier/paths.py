@@ -5,7 +5,10 @@ from fewfit.errors import InputError
 
 
 def check_paths(separator: str, kind: Kind, labels: tuple[str, ...]) -> None:
-    """Raises InputError for labels that make no tree or a flat one, and for multilabel data, where confidences do not add up."""
+    """Raises InputError for labels that make no tree or a flat one, and for multilabel data.
+
+    There, confidences do not add up.
+    """
     if not isinstance(separator, str):
         raise InputError(f"path_separator is {separator!r}; expected a string, such as ' > ', or None.")
     if kind == "multi":

@@ -55,6 +55,11 @@ class Answers:
     def __init__(
         self, decision: Decision, thresholds: Thresholds, answer_format: AnswerFormat, *, every_label: bool
     ) -> None:
+        if decision.groups and thresholds != Thresholds():
+            raise InputError(
+                "This is a model of groups: the most confident label of each is given, and there are no thresholds. "
+                "Leave out --threshold; --all shows every confidence."
+            )
         if decision.kind == "multi":
             decision = decision.with_thresholds(thresholds.everywhere).with_thresholds(thresholds.by_label)
         elif thresholds.by_label:

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from fewfit.classifier import Classifier, ClassWeight
-from fewfit.classifier.groups import check_groups
+from fewfit.classifier import Classifier
+from fewfit.cli import train_options
 from fewfit.cli.app import app
 from fewfit.cli.base import Reader, base_argument, open_base
 from fewfit.cli.console import say, say_findings, show, show_json, show_log, training_progress
@@ -39,6 +39,7 @@ from fewfit.data import (
     validate,
 )
 from fewfit.data.report import counted, row_list
+from fewfit.encoders.windows import MOST_WINDOWS
 from fewfit.errors import DataError
 
 _EVALUATION = "Evaluation"
@@ -158,7 +159,8 @@ def train(
     """
     if eval_file is not None and holdout is not None:
         raise typer.BadParameter("Give --eval or --holdout, not both.")
-    weights = _class_weight(class_weight or [])
+    weights = train_options.class_weight(class_weight or [])
+    train_options.check_reject(reject, effort)
     cuts = long_texts == "auto" and effort == "quick"  # nothing is held out to compare the ways on
     show_log(quiet=quiet)
     check_output(output)
@@ -169,8 +171,13 @@ def train(
     report.raise_for_errors(dataset.source)
     if not quiet:
         say_what_was_read(dataset)
-    if len(dataset):  # else that is the error
-        check_groups(dataset, group_separator)
+    train_options.check_asked(
+        dataset,
+        reject=reject,
+        unlabelled=bool(unlabelled),
+        path_separator=path_separator,
+        group_separator=group_separator,
+    )
     reader = open_base(base, max_length, quiet=quiet)
     report = report.merge(_check(dataset, reader, clean=clean, long_texts="cut" if cuts else long_texts))
     evaluation = None
@@ -261,26 +268,9 @@ def _check(dataset: Dataset, reader: Reader, *, clean: bool, long_texts: LongTex
         count_tokens=reader.tokenizer.count,
         max_tokens=reader.max_length,
         long_texts=long_texts,
+        most_windows=MOST_WINDOWS,
         base=reader.weights.name,
     )
-
-
-def _class_weight(values: list[str]) -> ClassWeight:
-    """Reads "LABEL=2", perhaps more than once, or "none"."""
-    if not values:
-        return "balanced"
-    if values == ["none"]:
-        return None
-    weights = {}
-    for value in values:
-        name, _, number = value.rpartition("=")
-        try:
-            weights[name] = float(number)
-        except ValueError:
-            name = ""
-        if not name:
-            raise typer.BadParameter(f"--class-weight is {value!r}; expected LABEL=NUMBER, or none.")
-    return weights
 
 
 def _read_evaluation(path: Path, options: DataOptions, training: Dataset) -> tuple[Dataset, Report]:

@@ -23,6 +23,7 @@ from fewfit.cli.options import (
 )
 from fewfit.data import check_conflicts
 from fewfit.data.report import counted
+from fewfit.errors import DataError
 
 
 @app.command()
@@ -67,6 +68,8 @@ def update(
         say_what_was_read(dataset)
         say_findings(report.merge(check_conflicts(dataset)))
     report.raise_for_errors(dataset.source)
+    if not len(dataset):
+        raise DataError(f"{dataset.source}: There are no examples. Give texts with their labels.")
     check_groups(dataset, classifier.group_separator, known=classifier.manifest_.labels)
     done = classifier.update(dataset.texts, dataset.targets)
     classifier.save(output)

@@ -251,3 +251,52 @@ def test_unlabelled_texts_that_are_all_known_are_told(run: Run, tickets: Path, t
     ran = run("train", tickets, "-o", tmp_path / "m", "-b", toy_base, "--effort", "quick", "--unlabelled", tickets)
 
     assert "No unlabelled text is learnt from: 48 texts were given, and each is empty or a training text." in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "exit_code", "words"),
+    [
+        (["--class-weight", "none", "--class-weight", "card=2"], 2, "--class-weight none stands alone"),
+        (["--class-weight", "dog=2"], 3, "A class weight is for the label 'dog'"),
+        (["--class-weight", "card=-1"], 3, "The class weight of 'card' is -1.0; expected a number above 0."),
+        (["--reject", "0"], 3, "--reject is 0; expected a share between 0 and 1, such as 0.05."),
+        (["--reject", "nan"], 3, "--reject is nan; expected a share"),
+        (["--reject", "0.05", "--effort", "quick"], 3, "--effort quick holds none out. Take --effort balanced."),
+        (["--path-separator", ""], 3, "The path separator is ''; expected what stands between the parts"),
+        (["--path-separator", " / "], 3, "No label has ' / ' in it, such as 'card'; expected paths"),
+        (["--kind", "multi", "--reject", "0.05"], 3, "--reject is for data with one label a text; tickets.csv is"),
+        (["--kind", "multi", "--unlabelled", "x.txt"], 3, "--unlabelled is for data with one label a text"),
+        (["--kind", "multi", "--path-separator", " > "], 3, "--path-separator is for data with one label a text"),
+    ],
+)
+def test_options_that_cannot_be_honoured_are_told_in_their_own_words(
+    run: Run, tickets: Path, toy_base: Path, tmp_path: Path, options: list[str], exit_code: int, words: str
+) -> None:
+    ran = run("train", tickets, "-o", tmp_path / "m", "-b", toy_base, *options)
+
+    assert ran.exit_code == exit_code
+    assert words in " ".join(ran.stderr.replace("│", " ").split())
+    assert "Fine-tuned" not in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ("", "There are no examples."),
+        ('" ",card\n"",film\n', "There are no examples."),
+        ("a,card\nb,card\n", "There is only the label 'card'"),
+    ],
+)
+def test_errors_in_the_data_are_said_once(
+    run: Run, model: Path, toy_base: Path, tmp_path: Path, rows: str, words: str
+) -> None:
+    (tmp_path / "h.csv").write_text("text,label\n" + rows)
+
+    trained = run("train", tmp_path / "h.csv", "-o", tmp_path / "m", "-b", toy_base)
+    updated = run("update", model, tmp_path / "h.csv", "-o", tmp_path / "u") if "no examples" in words else trained
+
+    for ran in (trained, updated):
+        assert ran.exit_code == 3
+        assert ran.stderr.count(words) == ran.stderr.count("error") == 1
+        assert f"h.csv: {words}" in ran.stderr
+        assert ("2 rows have no text and are left out" in ran.stderr) == rows.startswith('" "')
