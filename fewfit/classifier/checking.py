@@ -91,6 +91,7 @@ def check_texts(
         count_tokens=encoder.tokenizer.count,
         max_tokens=length,
         long_texts=options["long_texts"],
+        most_windows=MOST_WINDOWS,
         base=encoder.weights.name,
     )
     quality = check_labels(encoder, dataset, evaluation=others, **options)

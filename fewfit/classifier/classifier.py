@@ -1,6 +1,7 @@
 """What the user holds: a text classifier that fits, predicts, evaluates, saves and loads."""
 
 import logging
+import operator
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields, replace
@@ -17,12 +18,25 @@ from fewfit.classifier.paths import check_paths
 from fewfit.classifier.rejecting import check_rejection
 from fewfit.classifier.updating import Update, updated
 from fewfit.classifier.weights import ClassWeight, kept_weights, label_weights
-from fewfit.data import LongTexts, Report, Requirements, clean_text, drop_duplicates, new_texts, validate
+from fewfit.data import (
+    Dataset,
+    LongTexts,
+    Report,
+    Requirements,
+    check_conflicts,
+    clean_text,
+    drop_duplicates,
+    new_texts,
+    validate,
+)
+from fewfit.data.report import counted
+from fewfit.encoders.windows import MOST_WINDOWS
 from fewfit.errors import ArtifactError, BaseError, InputError, MissingExtraError
 from fewfit.serving.engine_runtime import EngineRuntime
 
 if TYPE_CHECKING:
     from fewfit.data.quality import Quality
+    from fewfit.encoders.encoder import Encoder
     from fewfit.serving.runtime import Runtime
     from fewfit.training import Effort, EventSink, TrainingSettings
     from fewfit.training.distilling import FastReport
@@ -157,6 +171,7 @@ class Classifier(Answering):
         names, columns = label_names(labels)
         dataset, found = labelled(texts, names)
         found.raise_for_errors()
+        _check_not_empty(dataset, found)
         targets = training.Targets.from_labels(dataset.targets, known=columns)
         groups = label_groups(self.group_separator, targets.kind, targets.labels, targets.matrix, dataset.rows)
         targets = replace(targets, weights=label_weights(self.class_weight, targets.labels), groups=groups)
@@ -167,14 +182,18 @@ class Classifier(Answering):
         if others and targets.kind == "multi":
             raise InputError("Unlabelled texts are learnt from in single-label models only; leave out `unlabelled`.")
         encoder = with_torch.load_encoder(self.base, self.device)
-        max_length = encoder.config.max_length
-        if self.max_length is not None:
-            max_length = whole_number("max_length", self.max_length)  # what the base can read is the tokenizer's to say
+        max_length = self._read_at_once(encoder)
         if self.clean:
             dataset = dataset.with_examples(replace(e, text=clean_text(e.text)) for e in dataset.examples)
             others = [clean_text(text) for text in others]
         read = dataset.texts
+        n_given = len(others)
         others = new_texts(others, known=read)
+        if n_given and not others:
+            logger.warning(
+                "No unlabelled text is learnt from: %s, and each is empty or a training text.",
+                counted(n_given, "text was given", "texts were given"),
+            )
         if report is None:
             checked = validate(
                 dataset,
@@ -182,6 +201,7 @@ class Classifier(Answering):
                 count_tokens=encoder.tokenizer.count,
                 max_tokens=max_length,
                 long_texts=self.long_texts if settings.n_folds or self.long_texts != "auto" else "cut",
+                most_windows=MOST_WINDOWS,
                 base=encoder.weights.name,
             )
             report = found.merge(checked)
@@ -258,13 +278,14 @@ class Classifier(Answering):
         names, _ = label_names(labels)
         dataset, found = labelled(texts, names)
         found.raise_for_errors()
-        if not len(dataset):
-            raise InputError("There are no new examples: the list is empty.")
+        _check_not_empty(dataset, found)
         if self._fitted().manifest.clean:
             dataset = dataset.with_examples(replace(e, text=clean_text(e.text)) for e in dataset.examples)
         dataset = drop_duplicates(dataset)
+        for finding in check_conflicts(dataset):
+            logger.warning("%s", finding.message)
         embeddings = self._runtime().embed(dataset.texts)
-        self._artifact, update = updated(artifact, dataset.texts, dataset.targets, embeddings)
+        self._artifact, update = updated(artifact, dataset.texts, dataset.targets, embeddings, dataset.rows)
         if not self._with_torch and (
             artifact.fast is not None or self._artifact.manifest.serving != artifact.manifest.serving
         ):
@@ -293,7 +314,7 @@ class Classifier(Answering):
         from fewfit.classifier.checking import check_texts
 
         encoder = with_torch.load_encoder(self.base, self.device)
-        length = None if self.max_length is None else whole_number("max_length", self.max_length)
+        length = self._read_at_once(encoder)
         one_of("long_texts", self.long_texts, get_args(LongTexts))
         seed = whole_number("seed", self.seed)
         options = {"thorough": thorough, "seed": seed, "max_length": length, "long_texts": self.long_texts}
@@ -330,6 +351,18 @@ class Classifier(Answering):
         if not report.enabled:
             logger.warning("No fast tier: %s", report.reason)
         return report
+
+    def _read_at_once(self, encoder: "Encoder") -> int:
+        """How many tokens of a text are read at once. Raises InputError for what the base cannot read."""
+        if self.max_length is None:
+            return encoder.config.max_length
+        try:
+            length = operator.index(self.max_length)
+        except TypeError:
+            raise InputError(
+                f"max_length is {self.max_length!r}; expected a whole number of tokens, or None."
+            ) from None
+        return encoder.tokenizer.limit(length)
 
     # Keeping ------------------------------------------------------------------------------------
 
@@ -378,6 +411,13 @@ class Classifier(Answering):
         classifier._with_torch = artifact.portable is None or base is not None or device != "auto"
         classifier._runtime()
         return classifier
+
+
+def _check_not_empty(dataset: Dataset, found: Report) -> None:
+    """Raises InputError where no example is left, and says what became of those that were given."""
+    if not len(dataset):
+        left_out = [finding.message for finding in found.warnings if finding.code == "empty_text"]
+        raise InputError(" ".join(["There are no examples.", *left_out, "Give texts with their labels."]))
 
 
 def _kept_settings(values: Mapping[str, Any]) -> "TrainingSettings | None":

@@ -34,8 +34,8 @@ _THRESHOLD_WEIGHT = 10.0
 class Update:
     """What an update did, and whether training again pays.
 
-    `n_added` texts are new, `n_replaced` were there and have other labels now; the model knows
-    `n_examples` in all. `before` is how the model answered the new texts before the update (those of
+    Of the examples given, `n_added` have texts that are new, `n_replaced` such as were there: these count now; the
+    model knows `n_examples` in all. `before` is how the model answered the new texts before the update (those of
     labels it knew; None where there are none), `after` how heads fitted on the other examples answer
     them (None where there are too few). `reasons` say why a full training pays; none, and it does not.
     """
@@ -63,12 +63,12 @@ class Update:
 
 
 def updated(
-    artifact: Artifact, texts: Sequence[str], labels: Sequence[Any], embeddings: np.ndarray
+    artifact: Artifact, texts: Sequence[str], labels: Sequence[Any], embeddings: np.ndarray, rows: Sequence[int]
 ) -> tuple[Artifact, Update]:
     """The artifact with more examples: texts as the model reads them, and what its tail makes of them.
 
-    A text that the model has already is replaced. Needs the training extra. Raises InputError for a model
-    that keeps no examples, and for labels of the other kind.
+    `rows` are the numbers by which errors name them. A text that the model has already is replaced. Needs the
+    training extra. Raises InputError for a model that keeps no examples, and for labels of the other kind.
     """
     started_s = time.monotonic()
     training = with_torch.training()
@@ -80,7 +80,7 @@ def updated(
             "The model keeps no examples (it was trained with keep_examples=False, or by an older fewfit), so it "
             "cannot be updated. Train it again on all examples."
         )
-    new = _targets(artifact, labels)
+    new = _targets(artifact, labels, rows)
     repeated = set(texts)
     kept = examples.take(np.array([row for row, text in enumerate(examples.texts) if text not in repeated], dtype=int))
     matrix = np.concatenate([_widened(kept.matrix, new.n_labels), new.matrix])
@@ -97,7 +97,8 @@ def updated(
     if held_out is not None:
         confidences = changed.confidences(held_out)
         after = training.score(new, confidences, changed.matrix(confidences))
-    n_replaced = len(repeated & set(examples.texts))
+    known = set(examples.texts)
+    n_replaced = sum(text in known for text in texts)
     update = Update(
         n_added=len(texts) - n_replaced,
         n_replaced=n_replaced,
@@ -111,7 +112,7 @@ def updated(
     return _changed(artifact, changed, KeptExamples.of([*kept.texts, *texts], together, matrix), update), update
 
 
-def _targets(artifact: Artifact, labels: Sequence[Any]) -> "Targets":
+def _targets(artifact: Artifact, labels: Sequence[Any], rows: Sequence[int]) -> "Targets":
     """The new labels as columns: those of the model first, then the new ones."""
     training = with_torch.training()
     known = artifact.decision.labels
@@ -128,7 +129,6 @@ def _targets(artifact: Artifact, labels: Sequence[Any]) -> "Targets":
     targets: Targets = training.Targets.from_labels(labels, known=(*known, *added))
     record = artifact.manifest.training
     weights = label_weights(record.get("class_weight", "balanced"), targets.labels)
-    rows = range(1, len(targets) + 1)
     groups = label_groups(record.get("group_separator"), targets.kind, targets.labels, targets.matrix, rows)
     return replace(targets, weights=weights, groups=groups)
 

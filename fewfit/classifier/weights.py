@@ -30,11 +30,11 @@ def label_weights(class_weight: ClassWeight, labels: tuple[str, ...]) -> np.ndar
         name = label if isinstance(label, str) else str(label)
         if name not in column:
             raise InputError(
-                f"class_weight names the label {label!r}, which the data do not have. The labels are: "
+                f"A class weight is for the label {label!r}, which the data do not have. The labels are: "
                 f"{', '.join(map(repr, labels[:20]))}{' ...' if len(labels) > 20 else ''}."
             )
         if isinstance(weight, bool) or not isinstance(weight, int | float | np.number) or not 0 < weight < np.inf:
-            raise InputError(f"class_weight gives {label!r} the weight {weight!r}; expected a number above 0.")
+            raise InputError(f"The class weight of {label!r} is {weight!r}; expected a number above 0.")
         weights[column[name]] = float(weight)
     return weights
 

@@ -55,6 +55,11 @@ class Answers:
     def __init__(
         self, decision: Decision, thresholds: Thresholds, answer_format: AnswerFormat, *, every_label: bool
     ) -> None:
+        if decision.groups and thresholds != Thresholds():
+            raise InputError(
+                "This is a model of groups: the most confident label of each is given, and there are no thresholds. "
+                "Leave out --threshold; --all shows every confidence."
+            )
         if decision.kind == "multi":
             decision = decision.with_thresholds(thresholds.everywhere).with_thresholds(thresholds.by_label)
         elif thresholds.by_label:
@@ -82,7 +87,9 @@ class Answers:
 
     def _csv(self, row: TextRow, scores: np.ndarray, columns: list[int]) -> str:
         labels = SEPARATOR.join(self._decision.labels[column] for column in columns)
-        confidence = SEPARATOR.join(_number(scores[column]) for column in columns)
+        # How sure the best label is, given or not; in multilabel models how sure the given ones are.
+        shown = [int(scores.argmax())] if self._decision.kind == "single" else columns
+        confidence = SEPARATOR.join(_number(scores[column]) for column in shown)
         more = [_number(score) for score in scores] if self._every_label else []
         return _csv_line([row.row, row.text, labels, confidence, *more])
 

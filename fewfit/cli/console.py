@@ -42,8 +42,8 @@ def say_error(text: str) -> None:
 
 
 def say_findings(report: Report, *, source: str = "") -> None:
-    """Everything in a report, on standard error."""
-    for line in finding_lines(report, source=source):
+    """Everything in a report but its errors, on standard error: an error ends the command with its message."""
+    for line in finding_lines(Report((*report.warnings, *report.advice)), source=source):
         _errors.print(line, soft_wrap=True)
 
 

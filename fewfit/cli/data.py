@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from fewfit.cli.console import say
+from fewfit.cli.console import say, say_findings
 from fewfit.cli.options import character
 from fewfit.data import Dataset, Example, FileFormat, Kind, Report, clean_text, read_dataset, read_texts
 from fewfit.data.report import counted, listed
+from fewfit.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -47,19 +48,34 @@ def read_unlabelled(
     text_column: str | None = None,
     delimiter: str | None = None,
     skip_malformed: bool = False,
+    where_it_fits: bool = False,
+    quiet: bool = False,
 ) -> list[str]:
-    """The texts of files without labels, or whose labels do not count."""
-    return [
-        row.text
-        for path in paths
-        for row in read_texts(
+    """The texts of files without labels, or whose labels do not count. Raises DataError for a file without any.
+
+    With `where_it_fits`, column and delimiter count for the files that have them.
+    """
+    texts: list[str] = []
+    for path in paths:
+
+        def tell(report: Report, name: str = path.name) -> None:
+            if not quiet:
+                say_findings(report, source=name)
+
+        rows = read_texts(
             path,
             file_format=file_format,
             text_column=text_column,
             delimiter=character(delimiter),
-            on_report=(lambda _: None) if skip_malformed else None,
+            on_report=tell if skip_malformed else None,
+            where_it_fits=where_it_fits,
         )
-    ]
+        found = [row.text for row in rows]
+        if not found:
+            what = "has no texts" if path.stat().st_size else "is empty"
+            raise DataError(f"{path.name}: The file {what}. Give a file with a text on each row.")
+        texts += found
+    return texts
 
 
 def say_what_was_read(dataset: Dataset) -> None:

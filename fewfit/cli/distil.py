@@ -68,6 +68,7 @@ def distil(
         text_column=text_column,
         delimiter=delimiter,
         skip_malformed=skip_malformed,
+        quiet=quiet,
     )
     classifier = open_model(model, base, quiet=quiet)
     cancel = threading.Event()

@@ -1,5 +1,6 @@
 """`fewfit explain`: why texts get their answers."""
 
+import itertools
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -60,12 +61,12 @@ def explain(
             text_column=text_column,
             delimiter=character(delimiter),
         )
-        for row in rows:
-            if len(asked) == limit:
-                if not quiet:
-                    say(f"Only the first {limit:,} texts are explained; --limit takes more.", style="yellow")
-                break
-            asked.append(row.text)
+        asked = [row.text for row in itertools.islice(rows, limit + 1)]
+    if not quiet and len(asked) > limit:
+        which = "text is" if limit == 1 else f"{limit:,} texts are"
+        say(f"Only the first {which} explained; --limit takes more.", style="yellow")
+    if not quiet and not asked:
+        say("There were no texts.")
     explanations = open_model(model, None, quiet=quiet).explain(
         asked[:limit], label=label, n_examples=n_examples, n_words=n_words
     )

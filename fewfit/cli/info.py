@@ -63,6 +63,7 @@ def _about(model: Path, manifest: Manifest) -> Table:
         "reads": _reads(manifest),
         "trained on": f"{training.get('n_texts', '?')} texts, seed {training.get('seed', '?')}, "
         f"in {training.get('elapsed_s', 0):.0f} s",
+        **_asked_for(training),
         "made": f"{manifest.created_at} by fewfit {manifest.fewfit_version}",
         "fast tier": manifest.fast.get("reason", "none (fewfit distil makes one)"),
         "warnings": "\n".join(manifest.warnings) or "none",
@@ -70,6 +71,23 @@ def _about(model: Path, manifest: Manifest) -> Table:
     for name, value in rows.items():
         table.add_row(name, escape(value))
     return table
+
+
+def _asked_for(training: Mapping[str, Any]) -> dict[str, str]:
+    """What was chosen for a model beyond what every model has, by the name of its row."""
+    rows = {}
+    if (separator := training.get("path_separator")) is not None:
+        rows["paths"] = f"labels are paths, {separator!r} between their parts"
+    if (separator := training.get("group_separator")) is not None:
+        rows["groups"] = f"one label of each, {separator!r} between group and choice"
+    if (share := training.get("reject")) is not None:
+        rows["rejects"] = f"texts unlike all training texts, and at most {share:.1%} of ordinary ones"
+    weights = training.get("class_weight", "balanced")
+    if weights is None:
+        rows["label weights"] = "none: labels count as often as they occur"
+    elif isinstance(weights, Mapping):
+        rows["label weights"] = listed([f"{label} {weight:g}" for label, weight in weights.items()], shown=20)
+    return rows
 
 
 def _reads(manifest: Manifest) -> str:

@@ -11,6 +11,7 @@ from fewfit.cli.app import Commands, app
 from fewfit.cli.console import say, show, show_json
 from fewfit.cli.options import Json
 from fewfit.cli.serve import server_part
+from fewfit.errors import InputError
 from fewfit.settings import Settings
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def list_keys(
     as_json: Json = False,
 ) -> None:
     """List an organisation's keys, without their secrets."""
-    with _service(data, database_url) as service:
+    with _service_there(data, database_url) as service:
         found = service.keys.list_for(organization)
     if as_json:
         show_json([_plain(key) for key in found])
@@ -96,7 +97,7 @@ def revoke(
     database_url: DatabaseUrl = None,
 ) -> None:
     """End a key at once (running servers notice within seconds)."""
-    with _service(data, database_url) as service:
+    with _service_there(data, database_url) as service:
         service.keys.revoke_for(organization, key_id)
     say(f"Key {key_id} is revoked.")
 
@@ -104,6 +105,16 @@ def revoke(
 def _service(data: Path | None, database_url: str | None) -> Any:
     settings = Settings.load({"data": data, "database_url": database_url})
     return server_part("fewfit.service.service").Service.open(settings)
+
+
+def _service_there(data: Path | None, database_url: str | None) -> Any:
+    """Like `_service`, but none is made. Raises InputError where there is none."""
+    settings = Settings.load({"data": data, "database_url": database_url})
+    if not settings.database_url and not (settings.data / server_part("fewfit.service.database").FILE).exists():
+        raise InputError(
+            f"There is no service in {settings.data}. Give its folder with --data, or its database with --database-url."
+        )
+    return _service(data, database_url)
 
 
 def _state(key: "Key") -> str:

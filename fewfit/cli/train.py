@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from fewfit.classifier import Classifier, ClassWeight
+from fewfit.classifier import Classifier
+from fewfit.cli import train_options
 from fewfit.cli.app import app
 from fewfit.cli.base import Reader, base_argument, open_base
 from fewfit.cli.console import say, say_findings, show, show_json, show_log, training_progress
@@ -38,6 +39,7 @@ from fewfit.data import (
     validate,
 )
 from fewfit.data.report import counted, row_list
+from fewfit.encoders.windows import MOST_WINDOWS
 from fewfit.errors import DataError
 
 _EVALUATION = "Evaluation"
@@ -111,7 +113,7 @@ def train(
             "--group-separator",
             metavar="TEXT",
             help="Labels are in groups of which one applies each, with this between group and choice, such as ': ' in "
-            "'topic: billing'.",
+            "'topic: billing'. Makes the data multilabel.",
             show_default=False,
         ),
     ] = None,
@@ -157,15 +159,25 @@ def train(
     """
     if eval_file is not None and holdout is not None:
         raise typer.BadParameter("Give --eval or --holdout, not both.")
-    weights = _class_weight(class_weight or [])
+    weights = train_options.class_weight(class_weight or [])
+    train_options.check_reject(reject, effort)
     cuts = long_texts == "auto" and effort == "quick"  # nothing is held out to compare the ways on
     show_log(quiet=quiet)
     check_output(output)
+    if group_separator is not None:
+        kind = kind or "multi"
     options = DataOptions(text_column, label_column, delimiter, label_separator, kind, file_format, skip_malformed)
     dataset, report = read(data, options)
     report.raise_for_errors(dataset.source)
     if not quiet:
         say_what_was_read(dataset)
+    train_options.check_asked(
+        dataset,
+        reject=reject,
+        unlabelled=bool(unlabelled),
+        path_separator=path_separator,
+        group_separator=group_separator,
+    )
     reader = open_base(base, max_length, quiet=quiet)
     report = report.merge(_check(dataset, reader, clean=clean, long_texts="cut" if cuts else long_texts))
     evaluation = None
@@ -175,7 +187,14 @@ def train(
     if not quiet:
         say_findings(report)
     report.raise_for_errors(dataset.source)
-    others = read_unlabelled(unlabelled or [], text_column=text_column, skip_malformed=skip_malformed)
+    others = read_unlabelled(
+        unlabelled or [],
+        text_column=text_column,
+        delimiter=delimiter,
+        skip_malformed=skip_malformed,
+        where_it_fits=True,
+        quiet=quiet,
+    )
     dataset = drop_duplicates(dataset)
     if holdout is not None:
         dataset, evaluation = stratified_split(dataset, eval_fraction=holdout, seed=seed)
@@ -249,26 +268,9 @@ def _check(dataset: Dataset, reader: Reader, *, clean: bool, long_texts: LongTex
         count_tokens=reader.tokenizer.count,
         max_tokens=reader.max_length,
         long_texts=long_texts,
+        most_windows=MOST_WINDOWS,
         base=reader.weights.name,
     )
-
-
-def _class_weight(values: list[str]) -> ClassWeight:
-    """Reads "LABEL=2", perhaps more than once, or "none"."""
-    if not values:
-        return "balanced"
-    if values == ["none"]:
-        return None
-    weights = {}
-    for value in values:
-        name, _, number = value.rpartition("=")
-        try:
-            weights[name] = float(number)
-        except ValueError:
-            name = ""
-        if not name:
-            raise typer.BadParameter(f"--class-weight is {value!r}; expected LABEL=NUMBER, or none.")
-    return weights
 
 
 def _read_evaluation(path: Path, options: DataOptions, training: Dataset) -> tuple[Dataset, Report]:

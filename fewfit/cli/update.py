@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from fewfit.classifier.groups import check_groups
 from fewfit.cli.app import app
 from fewfit.cli.console import say, say_findings, show, show_json, show_log
 from fewfit.cli.data import DataOptions, read, say_what_was_read
@@ -20,6 +21,9 @@ from fewfit.cli.options import (
     SkipMalformed,
     TextColumn,
 )
+from fewfit.data import check_conflicts
+from fewfit.data.report import counted
+from fewfit.errors import DataError
 
 
 @app.command()
@@ -62,13 +66,19 @@ def update(
     dataset, report = read(data, options, kind=classifier.manifest_.kind)
     if not quiet:
         say_what_was_read(dataset)
-        say_findings(report)
+        say_findings(report.merge(check_conflicts(dataset)))
     report.raise_for_errors(dataset.source)
+    if not len(dataset):
+        raise DataError(f"{dataset.source}: There are no examples. Give texts with their labels.")
+    check_groups(dataset, classifier.group_separator, known=classifier.manifest_.labels)
     done = classifier.update(dataset.texts, dataset.targets)
     classifier.save(output)
     if not quiet:
         replaced = f", {done.n_replaced:,} replaced" if done.n_replaced else ""
-        say(f"{done.n_added:,} examples added{replaced}, {done.n_examples:,} in all; saved to {output}.", style="green")
+        say(
+            f"{counted(done.n_added, 'example')} added{replaced}, {done.n_examples:,} in all; saved to {output}.",
+            style="green",
+        )
         for reason in done.reasons:
             say(f"Training again is likely to pay: {reason}", style="yellow")
     if as_json:

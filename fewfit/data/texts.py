@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -38,6 +38,7 @@ def read_texts(
     delimiter: str | None = None,
     name: str | None = None,
     on_report: Callable[[Report], None] | None = None,
+    where_it_fits: bool = False,
 ) -> Iterator[TextRow]:
     r"""Reads texts one by one, in order and in constant memory (Parquet from a pipe excepted).
 
@@ -46,7 +47,8 @@ def read_texts(
     no known ending and does not look like JSON is plain text. Empty lines are left out.
 
     At the end `on_report` gets what was wrong; rows that cannot be read are left out. Without it, the first
-    malformed row raises DataError, after the rows before it have been given.
+    malformed row raises DataError, after the rows before it have been given. With `where_it_fits`, column and
+    delimiter, which were said of another file, count where this one has them, too, and are found where it has not.
 
     >>> [row.text for row in read_texts(b"where is my parcel?\nthank you\n")]
     ['where is my parcel?', 'thank you']
@@ -54,19 +56,26 @@ def read_texts(
     options = ReadOptions(file_format, text_column=text_column, delimiter=delimiter)
     if isinstance(source, str | Path):
         with opened(Path(source)) as stream:
-            yield from _stream_texts(stream, name or Path(source).name, options, on_report)
+            yield from _stream_texts(stream, name or Path(source).name, options, on_report, where_it_fits)
     elif isinstance(source, bytes):
-        yield from _stream_texts(io.BytesIO(source), name or "", options, on_report)
+        yield from _stream_texts(io.BytesIO(source), name or "", options, on_report, where_it_fits)
     else:
         check_binary(source)
-        yield from _stream_texts(source, name or str(getattr(source, "name", "")), options, on_report)
+        yield from _stream_texts(source, name or str(getattr(source, "name", "")), options, on_report, where_it_fits)
 
 
 def _stream_texts(
-    stream: BinaryIO, name: str, options: ReadOptions, on_report: Callable[[Report], None] | None
+    stream: BinaryIO,
+    name: str,
+    options: ReadOptions,
+    on_report: Callable[[Report], None] | None,
+    where_it_fits: bool,
 ) -> Iterator[TextRow]:
     problems = Problems()
-    for text_row in _texts(ByteSource(stream), name, options, problems):
+    source = ByteSource(stream)
+    if where_it_fits:
+        options = _fitting(source, name, options)
+    for text_row in _texts(source, name, options, problems):
         if on_report is None and problems.any_row:
             problems.report().raise_for_errors(name)
         if text_row is not None:
@@ -78,9 +87,7 @@ def _stream_texts(
 
 
 def _texts(source: ByteSource, name: str, options: ReadOptions, problems: Problems) -> Iterator[TextRow | None]:
-    found = options.file_format or sniff_format(source.head, name)
-    plain = found == "txt" or (found == "csv" and options.file_format is None and not Path(name).suffix)
-    if plain and options.text_column is None and options.delimiter is None:
+    if _is_plain(source, name, options) and options.text_column is None and options.delimiter is None:
         if not is_not_text(source.head, problems):
             yield from _plain_lines(source, problems)
         return
@@ -93,6 +100,29 @@ def _texts(source: ByteSource, name: str, options: ReadOptions, problems: Proble
     for row, (value,) in table.cells((column,)):
         text = read_text(value, row, problems)
         yield TextRow(text, row) if text is not None else None
+
+
+def _is_plain(source: ByteSource, name: str, options: ReadOptions) -> bool:
+    """Whether a file is one text a line, unless a column or delimiter is named."""
+    found = options.file_format or sniff_format(source.head, name)
+    return found == "txt" or (found == "csv" and options.file_format is None and not Path(name).suffix)
+
+
+def _fitting(source: ByteSource, name: str, options: ReadOptions) -> ReadOptions:
+    """Column and delimiter that were said of another file, as far as this one has them, by its first bytes."""
+    if _is_plain(source, name, options):
+        return replace(options, text_column=None, delimiter=None)
+    found = options.file_format or sniff_format(source.head, name)
+    if options.delimiter is not None:
+        first = source.head.splitlines()[0] if source.head else b""
+        if found != "csv" or options.delimiter.encode() not in first:
+            options = replace(options, delimiter=None)
+    if options.text_column is not None:
+        stream = source.seekable() if found == "parquet" else io.BytesIO(source.head)
+        table = open_table(ByteSource(stream), name, options, Problems(), one_column=True)
+        if table is None or find_text_column(table, options.text_column, Problems()) is None:
+            options = replace(options, text_column=None)
+    return options
 
 
 def _plain_lines(source: ByteSource, problems: Problems) -> Iterator[TextRow | None]:

@@ -43,6 +43,7 @@ def validate(
     count_tokens: CountTokens | None = None,
     max_tokens: int | None = None,
     long_texts: LongTexts = "auto",
+    most_windows: int | None = None,
     base: str | None = None,
     languages: LanguageMix | None = None,
 ) -> Report:
@@ -50,9 +51,9 @@ def validate(
 
     Fewer than two labels, or no example, is an error in any case. `count_tokens` gives the number of tokens of
     each of a list of texts and `max_tokens` how many the encoder reads at once; with both, longer texts are reported,
-    and what training with `long_texts` makes of them. `base` is the name of the base that is to be trained on, to say
-    whether it fits the languages, which are found unless `languages` has them already (a mix of no texts: they are
-    left alone).
+    and what training with `long_texts` makes of them: of a text read in windows, at most `most_windows` are read.
+    `base` is the name of the base that is to be trained on, to say whether it fits the languages, which are found
+    unless `languages` has them already (a mix of no texts: they are left alone).
 
     >>> from fewfit.data import Dataset, Example
     >>> rows = [("card lost", "cards"), ("Card  lost", "account"), ("no parcel", "delivery")]
@@ -71,7 +72,7 @@ def validate(
         _check_amounts(dataset, requirements),
         _check_label_names(dataset),
         _check_copies(dataset.examples),
-        _check_lengths(dataset, count_tokens, max_tokens, long_texts),
+        _check_lengths(dataset, count_tokens, max_tokens, long_texts, most_windows),
         _check_languages(dataset, base, languages),
         advise(dataset),
     )
@@ -94,6 +95,11 @@ def check_leakage(training: Dataset, evaluation: Dataset) -> Report:
         suggestion="Remove them from one of the files.",
     )
     return Report((finding,))
+
+
+def check_conflicts(dataset: Dataset) -> Report:
+    """Texts that are there more than once, with different labels."""
+    return Report(tuple(found for found in _check_copies(dataset.examples) if found.code == "conflicting_labels"))
 
 
 def _check_amounts(dataset: Dataset, requirements: Requirements) -> Iterator[Finding]:
@@ -210,7 +216,11 @@ def _names(example: Example) -> str:
 
 
 def _check_lengths(
-    dataset: Dataset, count_tokens: CountTokens | None, max_tokens: int | None, long_texts: LongTexts
+    dataset: Dataset,
+    count_tokens: CountTokens | None,
+    max_tokens: int | None,
+    long_texts: LongTexts,
+    most_windows: int | None,
 ) -> Iterator[Finding]:
     if count_tokens is None or max_tokens is None:
         return
@@ -227,13 +237,23 @@ def _check_lengths(
     beyond = int((counts[long] - max_tokens).sum())
     longest = int(counts.argmax())
     rows = [dataset.examples[index].row for index in long]
+    what_becomes = _WHAT_BECOMES_OF_LONG_TEXTS[long_texts]
+    if long_texts == "windows" and most_windows is not None:
+        in_each = int(count_tokens([""])[0])  # special tokens and prefix, which every window has anew
+        lost = np.maximum(counts - in_each - most_windows * (max_tokens - in_each), 0)
+        if lost.any():
+            what_becomes += (
+                f" {counted(int((lost > 0).sum()), 'text is', 'texts are')} longer than {most_windows} of them, the "
+                f"most that are read: the last {counted(int(lost.sum()), 'token')} ({lost.sum() / counts.sum():.1%} of "
+                "all) are lost."
+            )
     yield Finding(
         "truncated_text",
         "warning",
         f"{counted(len(long), 'text')} of {len(texts):,} ({len(long) / len(texts):.1%}) longer than the {max_tokens} "
         f"tokens that are read at once; {beyond / int(counts[long].sum()):.0%} of what they say comes after them "
         f"({beyond / int(counts.sum()):.1%} of all tokens): {row_list(rows)}. The longest, in row "
-        f"{dataset.examples[longest].row}, has {int(counts[longest]):,}. {_WHAT_BECOMES_OF_LONG_TEXTS[long_texts]}",
+        f"{dataset.examples[longest].row}, has {int(counts[longest]):,}. {what_becomes}",
         rows=tuple(rows),
         suggestion="Put what matters first, split the texts, let more be read at once (--max-length, 512 at the most)"
         + ("." if long_texts == "windows" else ", or have them read in windows (--long-texts windows)."),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fewfit.data.report import row_list
 from fewfit.errors import InputError
 
 Groups = tuple[tuple[int, ...], ...]
@@ -25,14 +26,14 @@ class LabelGroups:
     def __init__(self, labels: Sequence[str], separator: str) -> None:
         if not isinstance(separator, str) or not separator.strip():
             raise InputError(
-                f"group_separator is {separator!r}; expected what stands between group and choice, such as ': '."
+                f"The group separator is {separator!r}; expected what stands between group and choice, such as ': '."
             )
         members: dict[str, list[int]] = {}
         for column, label in enumerate(labels):
             group, _, choice = label.partition(separator.strip())
             if not group.strip() or not choice.strip():
                 raise InputError(
-                    f"The label {label!r} is not written as group and choice with {separator.strip()!r} between them, "
+                    f"The label {label!r} is not written as group and choice with {separator!r} between them, "
                     f"such as 'tone{separator}angry'."
                 )
             members.setdefault(group.strip(), []).append(column)
@@ -56,11 +57,12 @@ class LabelGroups:
             if not len(wrong):
                 continue
             row = int(wrong[0])
-            more = f" (and {len(wrong) - 1:,} more rows)" if len(wrong) > 1 else ""
+            others = [rows[number] for number in wrong[1:]]
+            more = f" Not just one either: {row_list(others)}." if others else ""
             found = [self.labels[column] for column in columns if matrix[row, column]]
             raise InputError(
                 f"Row {rows[row]} has {', '.join(map(repr, found)) if found else 'no label'} of the group {name!r}; "
-                f"expected one{more}."
+                f"expected one.{more}"
             )
 
 

@@ -27,7 +27,9 @@ class LabelTree:
 
     def __init__(self, labels: Sequence[str], separator: str) -> None:
         if not separator.strip():
-            raise InputError(f"path_separator is {separator!r}; expected what stands between the parts, such as ' > '.")
+            raise InputError(
+                f"The path separator is {separator!r}; expected what stands between the parts, such as ' > '."
+            )
         self.labels = tuple(labels)
         self.separator = separator
         self._paths = [self._parts(label) for label in self.labels]

@@ -79,7 +79,7 @@ class Tokenizer:
         The first window is what `encode` reads of the text, the others go on where the one before ends. A text
         that needs more than `most` windows is cut, or raises InputError, as `encode` does it beyond `max_length`.
         """
-        limit = self._limit(max_length)
+        limit = self.limit(max_length)
         room = limit - self.n_special
         encoded = []
         for row, ids in enumerate(self._content_ids(texts)):
@@ -113,7 +113,8 @@ class Tokenizer:
             mask[row, : len(tokens)] = 1
         return ids, mask
 
-    def _limit(self, max_length: int | None) -> int:
+    def limit(self, max_length: int | None = None) -> int:
+        """How many tokens of a text are read at once. Raises InputError for a number that the base cannot read."""
         limit = self.config.max_length if max_length is None else max_length
         least = self.n_special + len(self._prefix_ids) + 1
         if not least <= limit <= self.config.max_positions:

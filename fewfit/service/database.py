@@ -20,6 +20,8 @@ from fewfit.service.errors import StoreError
 
 logger = logging.getLogger(__name__)
 
+# SQLite's file in the data folder.
+FILE = "fewfit.db"
 _BUSY_TIMEOUT_S = 30.0
 # When SQLite waits for the disk: an accepted upload survives a power cut, not only a crash of the process.
 SYNCHRONOUS = "FULL"
@@ -106,7 +108,7 @@ class Database:
 
 def _create_engine(url: str, folder: Path) -> Engine:
     if not url:
-        engine = create_engine(f"sqlite+pysqlite:///{folder / 'fewfit.db'}", pool_size=16, max_overflow=48)
+        engine = create_engine(f"sqlite+pysqlite:///{folder / FILE}", pool_size=16, max_overflow=48)
         _prepare_sqlite(engine)
         return engine
     try:

@@ -7,6 +7,7 @@ class NotFoundError(FewfitError):
     """There is nothing with this id."""
 
     code = "not_found"
+    exit_code = 3
 
 
 class UnauthorizedError(FewfitError):

@@ -51,7 +51,8 @@ def fit_rejection(rate: float, held_out: np.ndarray, embeddings: np.ndarray, tar
     allowed = int(rate * (n + 1))
     if allowed < 1:
         raise InputError(
-            f"reject={rate} needs at least {int(np.ceil(1 / rate)) - 1} examples to find a threshold; there are {n}. "
+            f"Rejecting a share of {rate} needs at least {int(np.ceil(1 / rate)) - 1} examples to find a threshold; "
+            f"there are {n}. "
             "Give more examples, or a greater share."
         )
     threshold = float(np.sort(held_out)[allowed - 1])

@@ -235,7 +235,7 @@ def test_evaluate_refuses_labels_that_do_not_fit_the_model(
     ("texts", "labels", "fragment"),
     [
         (["a", "b"], ["x"], "2 texts and 1 labels"),
-        ([], [], "empty"),
+        ([], [], "There are no examples"),
         (["a", "b"], ["x", "x"], "2"),
         (["a", ""], ["x", "y"], "only the label 'x'"),
         ("just a string", ["x"], "one string"),
@@ -288,6 +288,7 @@ def test_data_are_checked_as_they_are_read(toy_base: Path) -> None:
         ({"seed": None}, "seed is None"),
         ({"effort": "utmost", "settings": None}, "effort is 'utmost'; expected one of: quick, balanced, thorough"),
         ({"max_length": 1000}, "max_length is 1000; this base reads 3 to 64 tokens"),
+        ({"max_length": -1}, "max_length is -1; this base reads 3 to 64 tokens"),
         ({"max_length": 0}, "max_length is 0; this base reads 3 to 64 tokens"),
         ({"max_length": "9"}, "max_length is '9'"),
         ({"device": "abacus"}, "device is 'abacus', which torch cannot use here"),
@@ -301,6 +302,19 @@ def test_parameters_that_cannot_be_honoured_are_refused(
     with pytest.raises(InputError) as caught:
         classifier.fit(*_texts(2))
     assert fragment in str(caught.value)
+
+
+def test_texts_that_were_all_left_out_are_told(toy_base: Path) -> None:
+    classifier = Classifier(base=toy_base, settings=QUICK)
+    with pytest.raises(
+        InputError, match=r"There are no examples. 2 rows have no text and are left out: row 1, row 2\."
+    ):
+        classifier.fit(["", " "], ["x", "y"])
+    with pytest.raises(InputError, match=r"There are no examples. Give texts with their labels\."):
+        classifier.fit([], [])
+    classifier.fit(*_texts(2))
+    with pytest.raises(InputError, match=r"There are no examples. 1 row has no text and is left out: row 1\."):
+        classifier.update([""], ["x"])
 
 
 def test_parameters_from_numpy_are_kept_in_the_model(toy_base: Path) -> None:

@@ -32,7 +32,7 @@ def test_white_space_counts_for_nothing_and_a_choice_may_hold_the_separator() ->
 @pytest.mark.parametrize(
     ("labels", "separator", "message"),
     [
-        (("a: x", "a: y"), " ", "group_separator is ' '"),
+        (("a: x", "a: y"), " ", "The group separator is ' '"),
         (("a: x", "a"), ": ", "'a' is not written as group and choice"),
         (("a: x", ": y"), ": ", "': y' is not written"),
         (("a: x", "a: y", "b: z"), ": ", "'b' has the single label 'b: z'"),
@@ -46,5 +46,7 @@ def test_labels_that_are_in_no_groups_are_refused(labels: tuple[str, ...], separ
 def test_rows_are_named_as_the_caller_numbers_them() -> None:
     groups = LabelGroups(["a: x", "a: y"], ": ")
     matrix = np.array([[True, False], [False, False], [True, True]])
-    with pytest.raises(InputError, match=r"Row 12 has no label of the group 'a'; expected one \(and 1 more rows\)"):
+    with pytest.raises(
+        InputError, match=r"Row 12 has no label of the group 'a'; expected one. Not just one either: row 15\."
+    ):
         groups.check(matrix, [10, 12, 15])

@@ -49,7 +49,7 @@ def test_labels_are_cut_alike_whether_known_or_not(tree: LabelTree) -> None:
 @pytest.mark.parametrize(
     ("labels", "separator", "fragment"),
     [
-        (("a", "b"), " ", "path_separator is ' '"),
+        (("a", "b"), " ", "The path separator is ' '"),
         (("a > ", "b"), " > ", "'a > ' has an empty part"),
         (("a>b", "a > b"), ">", "is there twice"),
     ],

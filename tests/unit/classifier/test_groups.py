@@ -134,7 +134,7 @@ def test_there_are_no_thresholds(fitted: Classifier) -> None:
 def test_what_cannot_be_read_as_groups_is_refused(toy_base: Path, model_folder: Path) -> None:
     clf = Classifier(base=toy_base, settings=QUICK, group_separator=": ")
     texts, lists = _grouped(times=1)
-    with pytest.raises(InputError, match="lists of labels"):
+    with pytest.raises(InputError, match="one label, such as 'topic: card'; expected a list"):
         clf.fit(texts, [labels[0] for labels in lists])
     with pytest.raises(InputError, match="Row 2 has no label of the group 'tone'; expected one"):
         clf.fit(texts, [lists[0], lists[1][:1], *lists[2:]])

@@ -33,3 +33,5 @@ def test_labels_that_are_no_paths_have_no_tree(model_folder: Path, toy_base: Pat
         Classifier.load(model_folder).predict(["a"], stop_below=0.5)
     with pytest.raises(InputError, match="single-label"):
         Classifier(base=toy_base, settings=QUICK, path_separator=" > ").fit(["a b", "c"], [["x"], ["y"]])
+    with pytest.raises(InputError, match="No label has ' / ' in it, such as 'a > b'; expected paths"):
+        Classifier(base=toy_base, settings=QUICK, path_separator=" / ").fit(["a b", "c"], ["a > b", "c"])

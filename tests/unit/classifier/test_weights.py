@@ -40,9 +40,9 @@ def test_multilabel_weights_are_those_of_the_positives() -> None:
     ("given", "fragment"),
     [
         ("even", "expected 'balanced', None"),
-        ({"dog": 1}, "names the label 'dog'"),
-        ({"a": 0}, "the weight 0; expected a number above 0"),
-        ({"a": "2"}, "the weight '2'"),
+        ({"dog": 1}, "is for the label 'dog'"),
+        ({"a": 0}, "of 'a' is 0; expected a number above 0"),
+        ({"a": "2"}, "of 'a' is '2'"),
         (3, "class_weight is 3"),
     ],
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fewfit.data import read_texts
-from tests.unit.cli.conftest import Run
+from tests.unit.cli.conftest import Run, examples
 
 
 def table(text: str) -> list[dict[str, str]]:
@@ -75,7 +75,8 @@ def test_a_single_label_model_gives_no_label_below_the_threshold(run: Run, model
     answer = json.loads(ran.stdout)
     assert answer["label"] is None
     assert 0 < answer["confidence"] < 1
-    assert (csv_row["label"], csv_row["confidence"]) == ("", "")
+    assert csv_row["label"] == ""
+    assert float(csv_row["confidence"]) == answer["confidence"]
 
 
 @pytest.mark.parametrize(
@@ -139,3 +140,16 @@ def test_a_model_can_be_told_where_its_base_is(run: Run, tickets: Path, toy_base
 
     assert told.exit_code == 0
     assert wrong.exit_code == 4
+
+
+def test_a_model_of_groups_has_no_thresholds(run: Run, toy_base: Path, tmp_path: Path) -> None:
+    lines = [f"{e.text},topic: {e.labels[0]}|tone: {'calm' if e.row % 2 else 'upset'}\n" for e in examples()]
+    (tmp_path / "data.csv").write_text("text,label\n" + "".join(lines))
+    options = ["-b", toy_base, "--effort", "quick", "--group-separator", ": "]
+    run("train", tmp_path / "data.csv", "-o", tmp_path / "m", *options)
+
+    for threshold in ("0.5", "tone: calm=0.5"):
+        ran = run("classify", tmp_path / "m", "--threshold", threshold, stdin="a\n")
+        assert ran.exit_code == 3
+        assert "This is a model of groups" in ran.stderr
+        assert "Leave out --threshold" in ran.stderr

@@ -59,3 +59,17 @@ def test_too_few_texts(run: Run, model: Path, tmp_path: Path) -> None:
 
     assert ran.exit_code == 3
     assert "at least 300" in ran.stderr
+
+
+def test_rows_that_are_left_out_and_empty_files_are_told(run: Run, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.txt").write_bytes(b"a film\nbad \xe9 byte\n")
+    (tmp_path / "e.txt").touch()
+
+    skipped, empty = (
+        run("distil", model, tmp_path / "bad.txt", "--skip-malformed"),
+        run("distil", model, tmp_path / "e.txt"),
+    )
+
+    assert "warning: bad.txt: 1 row is not valid UTF-8; skipped: row 2" in skipped.stderr
+    assert empty.exit_code == 3
+    assert "e.txt: The file is empty." in empty.stderr

@@ -27,3 +27,13 @@ def test_json_is_for_programs(run: Run, model: Path) -> None:
 
 def test_an_unknown_label_is_an_error(run: Run, model: Path) -> None:
     assert run("explain", model, "--text", "a", "--label", "dog").exit_code == 3
+
+
+def test_no_texts_and_more_than_the_limit_are_told(run: Run, model: Path) -> None:
+    nothing = run("explain", model, stdin="\n")
+    one = run("explain", model, "--limit", "1", "--words", "0", stdin="a late parcel\na film\n")
+    named = run("explain", model, "--limit", "1", "--words", "0", "-t", "a late parcel", "-t", "a film")
+
+    assert (nothing.exit_code, nothing.stdout, nothing.stderr) == (0, "", "There were no texts.\n")
+    for ran in (one, named):
+        assert ran.stderr == "Only the first text is explained; --limit takes more.\n"

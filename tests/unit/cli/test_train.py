@@ -6,7 +6,7 @@ import pytest
 
 from fewfit import Classifier
 from fewfit.data import Dataset, Example, write_dataset
-from tests.unit.cli.conftest import Run, examples
+from tests.unit.cli.conftest import Ran, Run, examples
 
 
 def test_a_model_is_trained_saved_and_reported_on(run: Run, tickets: Path, toy_base: Path, tmp_path: Path) -> None:
@@ -148,7 +148,9 @@ def test_labels_in_groups_are_answered_and_measured(run: Run, toy_base: Path, tm
     assert all(
         len([label for label in row if label.startswith(group)]) == 1 for row in labels for group in ("topic", "tone")
     )
-    assert "one label of each group" in run("info", tmp_path / "m").stdout
+    about = run("info", tmp_path / "m").stdout
+    assert "one label of each group" in about
+    assert "one label of each, ': ' between group and choice" in about.replace("  ", " ")
 
 
 def test_long_texts_are_read_in_windows_where_that_is_asked_for(
@@ -173,3 +175,128 @@ def test_both_ways_of_reading_long_texts_are_compared_and_reported(
     assert "They are cut there, unless training finds" in " ".join(ran.stderr.split())
     about = " ".join(run("info", tmp_path / "model").stdout.split())
     assert "(out-of-fold log-loss: cut 0." in about or "(out-of-fold log-loss: cut 1." in about
+
+
+def _grouped(path: Path, *, but: dict[int, str]) -> Path:
+    """A CSV file whose labels are in groups; `but` are other label cells, by the line in the file."""
+    lines = [f"{e.text},topic: {e.labels[0]}|tone: {'calm' if e.row % 2 else 'upset'}" for e in examples()]
+    for row, cell in but.items():
+        lines[row - 2] = f"{lines[row - 2].split(',')[0]},{cell}"
+    path.write_text("text,label\n" + "\n".join(lines) + "\n")
+    return path
+
+
+def test_a_row_that_lacks_a_group_is_named_as_the_file_has_it(run: Run, toy_base: Path, tmp_path: Path) -> None:
+    # The copy in row 4 is left out before training; rows are counted all the same.
+    first = f"topic: {examples()[0].labels[0]}|tone: upset"
+    data = _grouped(tmp_path / "gb.csv", but={4: first, 7: "topic: parcel", 9: "topic: parcel"})
+
+    ran = run("train", data, "-o", tmp_path / "m", "-b", toy_base, "--group-separator", ": ")
+
+    assert ran.exit_code == 3
+    assert "gb.csv: Row 7 has no label of the group 'tone'; expected one. Not just one either: row 9." in ran.stderr
+
+
+def test_a_group_separator_makes_the_data_multilabel(run: Run, toy_base: Path, tmp_path: Path) -> None:
+    data = _grouped(tmp_path / "gb.csv", but={})
+    options = ["-b", toy_base, "--effort", "quick", "--group-separator", ": "]
+
+    ran = run("train", data, "-o", tmp_path / "m", *options)
+    single = run("train", data, "-o", tmp_path / "s", *options, "--kind", "single")
+
+    assert ran.exit_code == 0, ran.stderr
+    assert Classifier.load(tmp_path / "m").label_groups_.names == ("tone", "topic")
+    assert single.exit_code == 3
+    assert "gb.csv: Each text has one label, such as 'topic: card|tone: calm'; expected a list" in single.stderr
+    assert "--kind multi or --label-separator" in single.stderr
+
+
+def test_unlabelled_files_are_read_as_classify_reads_them(run: Run, toy_base: Path, tmp_path: Path) -> None:
+    data = "body,label\n" + "".join(f"{e.text},{e.labels[0]}\n" for e in examples())
+    (tmp_path / "data.csv").write_text(data)
+    (tmp_path / "lines.txt").write_text("body and soul; a film\nanother film\n")
+    (tmp_path / "body.csv").write_text("title;body\nold;a late parcel again\n")
+    (tmp_path / "other.jsonl").write_text('{"message": "my card again"}\n')
+    (tmp_path / "bare.csv").write_text("the first text\nthe second text\n")
+    files = ("lines.txt", "body.csv", "other.jsonl", "bare.csv")
+    others = [part for name in files for part in ("--unlabelled", tmp_path / name)]
+    options = ["-b", toy_base, "--effort", "quick", "--text-column", "body"]
+
+    ran = run("train", tmp_path / "data.csv", "-o", tmp_path / "m", *options, *others)
+    (tmp_path / "data.csv").write_text(data.replace(",", ";"))
+    again = run("train", tmp_path / "data.csv", "-o", tmp_path / "n", *options, "--delimiter", ";", *others)
+
+    for made, folder in ((ran, "m"), (again, "n")):
+        assert made.exit_code == 0, made.stderr
+        assert Classifier.load(tmp_path / folder).manifest_.training["n_unlabelled"] == 6
+
+
+def test_unlabelled_files_that_cannot_be_used_are_told(run: Run, tickets: Path, toy_base: Path, tmp_path: Path) -> None:
+    for name, content in (("e.txt", b""), ("blank.txt", b" \n\n"), ("bad.txt", b"a film\nbad \xe9 byte\n")):
+        (tmp_path / name).write_bytes(content)
+
+    def train(name: str, *options: str) -> Ran:
+        others = ["--unlabelled", tmp_path / name, *options]
+        return run("train", tickets, "-o", tmp_path / "m", "-b", toy_base, "--effort", "quick", *others)
+
+    empty, blank, skipped = train("e.txt"), train("blank.txt"), train("bad.txt", "--skip-malformed")
+    assert (empty.exit_code, blank.exit_code) == (3, 3)
+    assert "e.txt: The file is empty. Give a file" in empty.stderr
+    assert "blank.txt: The file has no texts." in blank.stderr
+    assert skipped.exit_code == 0
+    assert "warning: bad.txt: 1 row is not valid UTF-8; skipped: row 2" in skipped.stderr
+
+
+def test_unlabelled_texts_that_are_all_known_are_told(run: Run, tickets: Path, toy_base: Path, tmp_path: Path) -> None:
+    ran = run("train", tickets, "-o", tmp_path / "m", "-b", toy_base, "--effort", "quick", "--unlabelled", tickets)
+
+    assert "No unlabelled text is learnt from: 48 texts were given, and each is empty or a training text." in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "exit_code", "words"),
+    [
+        (["--class-weight", "none", "--class-weight", "card=2"], 2, "--class-weight none stands alone"),
+        (["--class-weight", "dog=2"], 3, "A class weight is for the label 'dog'"),
+        (["--class-weight", "card=-1"], 3, "The class weight of 'card' is -1.0; expected a number above 0."),
+        (["--reject", "0"], 3, "--reject is 0; expected a share between 0 and 1, such as 0.05."),
+        (["--reject", "nan"], 3, "--reject is nan; expected a share"),
+        (["--reject", "0.05", "--effort", "quick"], 3, "--effort quick holds none out. Take --effort balanced."),
+        (["--path-separator", ""], 3, "The path separator is ''; expected what stands between the parts"),
+        (["--path-separator", " / "], 3, "No label has ' / ' in it, such as 'card'; expected paths"),
+        (["--kind", "multi", "--reject", "0.05"], 3, "--reject is for data with one label a text; tickets.csv is"),
+        (["--kind", "multi", "--unlabelled", "x.txt"], 3, "--unlabelled is for data with one label a text"),
+        (["--kind", "multi", "--path-separator", " > "], 3, "--path-separator is for data with one label a text"),
+    ],
+)
+def test_options_that_cannot_be_honoured_are_told_in_their_own_words(
+    run: Run, tickets: Path, toy_base: Path, tmp_path: Path, options: list[str], exit_code: int, words: str
+) -> None:
+    ran = run("train", tickets, "-o", tmp_path / "m", "-b", toy_base, *options)
+
+    assert ran.exit_code == exit_code
+    assert words in " ".join(ran.stderr.replace("│", " ").split())
+    assert "Fine-tuned" not in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ("", "There are no examples."),
+        ('" ",card\n"",film\n', "There are no examples."),
+        ("a,card\nb,card\n", "There is only the label 'card'"),
+    ],
+)
+def test_errors_in_the_data_are_said_once(
+    run: Run, model: Path, toy_base: Path, tmp_path: Path, rows: str, words: str
+) -> None:
+    (tmp_path / "h.csv").write_text("text,label\n" + rows)
+
+    trained = run("train", tmp_path / "h.csv", "-o", tmp_path / "m", "-b", toy_base)
+    updated = run("update", model, tmp_path / "h.csv", "-o", tmp_path / "u") if "no examples" in words else trained
+
+    for ran in (trained, updated):
+        assert ran.exit_code == 3
+        assert ran.stderr.count(words) == ran.stderr.count("error") == 1
+        assert f"h.csv: {words}" in ran.stderr
+        assert ("2 rows have no text and are left out" in ran.stderr) == rows.startswith('" "')

@@ -2,7 +2,7 @@ import json
 import shutil
 from pathlib import Path
 
-from tests.unit.cli.conftest import Run
+from tests.unit.cli.conftest import Run, examples
 
 
 def test_a_model_takes_in_more_examples_where_it_is(run: Run, model: Path, tmp_path: Path) -> None:
@@ -36,3 +36,34 @@ def test_a_place_that_holds_something_else_is_refused_first(
     (tmp_path / "notes" / "a.txt").write_text("mine")
 
     assert run("update", model, tickets, "-o", tmp_path / "notes").exit_code == 5
+
+
+def test_a_row_that_lacks_a_group_is_named_as_the_file_has_it(run: Run, toy_base: Path, tmp_path: Path) -> None:
+    lines = [f"{e.text},topic: {e.labels[0]}|tone: {'calm' if e.row % 2 else 'upset'}\n" for e in examples()]
+    (tmp_path / "data.csv").write_text("text,label\n" + "".join(lines))
+    options = ["-b", toy_base, "--effort", "quick", "--group-separator", ": "]
+    run("train", tmp_path / "data.csv", "-o", tmp_path / "m", *options)
+    (tmp_path / "more.csv").write_text("text,label\nrain,topic: rain|tone: calm\n\nmuch rain,topic: rain\n")
+
+    ran = run("update", tmp_path / "m", tmp_path / "more.csv", "-o", tmp_path / "m")
+
+    assert ran.exit_code == 3
+    assert "more.csv: Row 4 has no label of the group 'tone'; expected one." in ran.stderr
+
+
+def test_the_same_file_twice_adds_nothing_the_second_time(run: Run, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "more.csv").write_text("text,label\nmuch rain,card\nmuch rain,film\na late parcel again,parcel\n")
+    (tmp_path / "one.csv").write_text("text,label\nmy card is lost,card\n")
+
+    first = run("update", model, tmp_path / "more.csv", "-o", tmp_path / "m")
+    second = run("update", tmp_path / "m", tmp_path / "more.csv", "-o", tmp_path / "m")
+    one = run("update", tmp_path / "m", tmp_path / "one.csv", "-o", tmp_path / "m")
+
+    assert "1 text with different labels in different rows: 'much rain' is 'card' in row 2" in first.stderr
+    assert "[conflicting_labels]" in first.stderr
+    added = [line.split(";")[0] for ran in (first, second, one) for line in ran.stderr.splitlines() if "added" in line]
+    assert added == [
+        "3 examples added, 51 in all",
+        "0 examples added, 3 replaced, 51 in all",
+        "1 example added, 52 in all",
+    ]

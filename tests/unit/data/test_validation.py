@@ -210,3 +210,19 @@ def test_texts_in_both_files_are_reported_by_their_rows_in_the_evaluation_data()
 
     assert finding(report, "leaked_text").rows == (3,)
     assert check_leakage(single(("x", "a")), single(("y", "a"))) == Report()
+
+
+def test_what_is_longer_than_all_windows_is_said() -> None:
+    data = single(("a b c d e f g h i", "x"), ("a b c d", "y"), ("a", "x"))
+
+    def count(texts: Sequence[str]) -> list[int]:
+        return [len(text.split()) + 2 for text in texts]  # two special tokens
+
+    def message(most_windows: int) -> str:
+        report = validate(data, count_tokens=count, max_tokens=4, long_texts="windows", most_windows=most_windows)
+        return finding(report, "truncated_text").message
+
+    # Two tokens of a text in each window; 9 + 4 + 1 of the texts, and two special ones for each.
+    assert "1 text is longer than 3 of them, the most that are read: the last 3 tokens (15.0% of all)" in message(3)
+    assert "2 texts are longer than 1 of them" in message(1)
+    assert message(5).endswith("They are read in windows of that length.")
