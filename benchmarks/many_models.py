@@ -27,6 +27,7 @@ from fewfit.artifact import Artifact, read_artifact  # noqa: E402
 from fewfit.data import read_texts  # noqa: E402
 from fewfit.serving import Engine, ServedModel  # noqa: E402
 from fewfit.serving.served import ModelLoader  # noqa: E402
+from fewfit.serving.sessions import release_freed_memory  # noqa: E402
 
 RESULTS = _ROOT / "benchmarks" / "results" / "many_models.jsonl"
 
@@ -59,6 +60,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     loader = ModelLoader()
     with Engine() as engine:
         models = [loader.load(_another(artifact, rng)) for _ in range(options.models)]
+        release_freed_memory()  # the last model's arrays, as the engine does with what it read from a folder
         loaded_mb = resident_mb()
         own, trunk = models[0].tail, models[0].trunk
         # Of low-rank models the base's own tail is there once, too.

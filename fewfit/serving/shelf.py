@@ -6,6 +6,7 @@ from pathlib import Path
 from fewfit.artifact import Artifact, read_artifact
 from fewfit.errors import ModelNotLoadedError
 from fewfit.serving.served import ModelLoader, ServedModel
+from fewfit.serving.sessions import release_freed_memory
 
 
 class _Place:
@@ -93,7 +94,10 @@ class Shelf:
             return {name: place.model.size_bytes for name, place in self._places.items() if place.model}
 
     def _load(self, source: Path | Artifact) -> ServedModel:
-        return self._loader.load(source if isinstance(source, Artifact) else read_artifact(source, examples=False))
+        try:
+            return self._loader.load(source if isinstance(source, Artifact) else read_artifact(source, examples=False))
+        finally:
+            release_freed_memory()  # once more: now what was read from the folder is let go, too
 
     def _used(self, place: _Place) -> None:
         with self._lock:
