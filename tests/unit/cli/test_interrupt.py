@@ -4,11 +4,16 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
+# As in a terminal, whatever these tests were started by.
+_IN_A_TERMINAL = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+
 
 def test_an_interrupt_while_the_commands_are_read_says_nothing() -> None:
     # The interrupt comes as the first command is imported.
     program = (
-        "import os, signal, sys\n"
+        "import os, sys\n"
         "class Interrupting:\n"
         "    def find_spec(self, name, *rest):\n"
         "        if name == 'fewfit.cli.train':\n"
@@ -16,11 +21,12 @@ def test_an_interrupt_while_the_commands_are_read_says_nothing() -> None:
         "sys.meta_path.insert(0, Interrupting())\n"
         "import fewfit.cli\n"
     )
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    ran = subprocess.run([sys.executable, "-c", _IN_A_TERMINAL + program], capture_output=True, text=True, check=False)
     assert ran.returncode == -signal.SIGINT
     assert ran.stderr == ""
 
 
-def test_afterwards_interrupts_are_handled_as_before() -> None:
-    program = "import signal, fewfit.cli; assert signal.getsignal(signal.SIGINT) is signal.default_int_handler"
-    subprocess.run([sys.executable, "-c", program], check=True)
+@pytest.mark.parametrize("handler", ["signal.default_int_handler", "signal.SIG_IGN"])
+def test_afterwards_interrupts_are_handled_as_before(handler: str) -> None:
+    program = f"import signal; signal.signal(signal.SIGINT, {handler}); import fewfit.cli\n"
+    subprocess.run([sys.executable, "-c", f"{program}assert signal.getsignal(signal.SIGINT) is {handler}"], check=True)
