@@ -79,7 +79,7 @@ CASES = (
          name="data.jsonl"),
     Case("a line that is no object", b'{"text": "a", "label": "b"}\n"a"\n', 3, ["not a JSON object: row 2"],
          name="data.jsonl"),
-    Case("an object without a label", b'{"text": "a", "label": "b"}\n{"text": "c"}\n', 3, ["row 2 (no 'label')"],
+    Case("an object without a label", b'{"text": "a", "label": "b"}\n{"text": "c"}\n', 3, ["row 2 (no 'label'; it has 'text')"],
          name="data.jsonl"),
     Case("a number as a text", b'{"text": 1, "label": "b"}\n', 3, ["row 1 (the text is '1', of type int)"],
          name="data.jsonl"),
