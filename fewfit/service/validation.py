@@ -158,7 +158,7 @@ def check_rows(
         found = validate(
             train, requirements=requirements, count_tokens=count_tokens, max_tokens=max_tokens, languages=mix
         )
-        report = report.merge(_with_our_advice(found))
+        report = report.merge(found)
     evaluation = None
     if rows.evaluation is None:
         notes.append(_without_evaluation_file(rules, len(train)))
@@ -166,7 +166,7 @@ def check_rows(
         evaluation, eval_report = _check_evaluation(rows.evaluation, rows.eval_reading, rules, train)
         report = report.merge(_in_evaluation_file(eval_report))
     n_tokens = _total_tokens(train.texts, count_tokens) if count_tokens is not None and report.ok else None
-    return Validated(train, evaluation, report, tuple(notes), n_tokens, mix)
+    return Validated(train, evaluation, _with_our_advice(report), tuple(notes), n_tokens, mix)
 
 
 def _without_evaluation_file(rules: Rules, n_rows: int) -> str:
@@ -194,7 +194,7 @@ def _read(source: Source, rules: Rules, kind: Kind | None, label_separator: str 
             "Data with several labels a text must be JSONL: a CSV cell holds one label. "
             'Write one object a line: {"text": "...", "label": ["...", "..."]}.'
         )
-    dataset, report = read_dataset(
+    return read_dataset(
         source.stream,
         name=source.filename or "data",
         kind=kind,
@@ -204,22 +204,24 @@ def _read(source: Source, rules: Rules, kind: Kind | None, label_separator: str 
         label_separator=label_separator,
         skip_malformed=options.skip_malformed_input,
     )
-    return dataset, _with_our_advice(report)
 
 
-# What helps here where the advice of `fewfit.data` is about options that an upload does not have.
+# What helps here where the advice of `fewfit.data` is about options of the command line.
 _ADVICE = {
-    ("missing_column", "Rename"): "Rename the columns to text and label.",
-    ("truncated_text", "Put"): "Put what matters first, or split the texts.",
+    "missing_column": "Rename the columns to text and label.",
+    "truncated_text": "Put what matters first, or split the texts.",
 }
 
 
 def _with_our_advice(report: Report) -> Report:
-    def advised(finding: Finding) -> Finding:
-        advice = _ADVICE.get((finding.code, (finding.suggestion or "").partition(" ")[0]))
-        return finding if advice is None else replace(finding, suggestion=advice)
-
-    return Report(tuple(map(advised, report)))
+    return Report(
+        tuple(
+            replace(found, suggestion=_ADVICE[found.code])
+            if found.code in _ADVICE and "--" in found.suggestion
+            else found
+            for found in report
+        )
+    )
 
 
 def _without_exact_copies(dataset: Dataset, report: Report) -> tuple[Dataset, Report]:

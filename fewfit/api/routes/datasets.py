@@ -23,7 +23,6 @@ router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 files = APIRouter(tags=["datasets"])
 
 _MAX_NAME = 49  # "under 50 characters"
-# The SDKs know these; none of them is for classification.
 _FORM = {
     "requestBody": {
         "required": True,

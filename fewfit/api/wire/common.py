@@ -37,11 +37,9 @@ def _absent_if_empty(value: object) -> object:
     return None if value == "" else value
 
 
-def _as_sent(value: object) -> object:
-    """A time of a query: absent where it is empty, and with the + before its zone that a form made a space."""
-    if not isinstance(value, str):
-        return value
-    return re.sub(r" (\d\d:?\d\d)$", r"+\1", value) if "T" in value else value or None
+def _with_plus(value: object) -> object:
+    """A time with the + before its zone, which reading a query makes a space."""
+    return re.sub(r"(T.*) (\d\d:?\d\d)$", r"\1+\2", value) if isinstance(value, str) else value
 
 
 def _zoned(moment: datetime | None) -> datetime | None:
@@ -51,7 +49,9 @@ def _zoned(moment: datetime | None) -> datetime | None:
 # A time in an answer. Always with zone: an SDK would hand the user a naive one otherwise.
 Timestamp = Annotated[datetime, PlainSerializer(timestamp, return_type=str)]
 # A time in a query; one without zone is UTC.
-QueryTime = Annotated[datetime | None, BeforeValidator(_as_sent), AfterValidator(_zoned)]
+QueryTime = Annotated[
+    datetime | None, BeforeValidator(_with_plus), BeforeValidator(_absent_if_empty), AfterValidator(_zoned)
+]
 Count = Annotated[int | None, BeforeValidator(_whole_number), AfterValidator(_not_negative)]
 # A yes or no in a query; an empty one is a no.
 Flag = Annotated[bool, BeforeValidator(lambda value: False if value == "" else value)]
