@@ -26,7 +26,7 @@ from benchmarks.harness.markdown import table  # noqa: E402
 from fewfit.artifact import Artifact, read_artifact  # noqa: E402
 from fewfit.data import read_texts  # noqa: E402
 from fewfit.serving import Engine, ServedModel  # noqa: E402
-from fewfit.serving.served import ModelLoader  # noqa: E402
+from fewfit.serving.served import DEFAULT_OWN_TAILS, ModelLoader  # noqa: E402
 from fewfit.serving.sessions import release_freed_memory  # noqa: E402
 
 RESULTS = _ROOT / "benchmarks" / "results" / "many_models.jsonl"
@@ -57,15 +57,16 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     texts = [row.text for row in read_texts(options.texts)][:5000]
     rng = np.random.default_rng(0)
     before_mb = resident_mb()
-    loader = ModelLoader()
+    loader = ModelLoader(own_tails=DEFAULT_OWN_TAILS)
     with Engine() as engine:
         models = [loader.load(_another(artifact, rng)) for _ in range(options.models)]
         release_freed_memory()  # the last model's arrays, as the engine does with what it read from a folder
         loaded_mb = resident_mb()
-        own, trunk = models[0].tail, models[0].trunk
+        last, trunk = models[-1].tail, models[0].trunk
         # Of low-rank models the base's own tail is there once, too.
-        shared_bytes = trunk.size_bytes + (own.shared.size_bytes if own.shared is not None else 0)
-        tail_mb, trunk_mb = own.size_bytes / 2**20, shared_bytes / 2**20
+        shared_bytes = trunk.size_bytes + (last.shared.size_bytes if last.shared is not None else 0)
+        tail_mb, trunk_mb = last.size_bytes / 2**20, shared_bytes / 2**20
+        tails_mb = sum(model.tail.size_bytes for model in models) / 2**20
         texts_per_s = _traffic(engine, models, texts, options.clients, options.seconds)
         statistics = engine.statistics().to_dict()
         coroutines_per_s = asyncio.run(_coroutines(engine, models, texts, options.clients, options.seconds))
@@ -81,7 +82,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "busy_memory_mb": resident_mb() - before_mb,
         "trunk_mb": trunk_mb,
         "tail_mb": tail_mb,
-        "memory_over_weights": (loaded_mb - before_mb) / (trunk_mb + options.models * tail_mb),
+        "memory_over_weights": (loaded_mb - before_mb) / (trunk_mb + tails_mb),
         "clients": options.clients,
         "precision": models[0].precision,
         "machine": asdict(this_machine()),

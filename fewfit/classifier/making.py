@@ -8,7 +8,6 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from fewfit.artifact import Artifact, BaseReference, Manifest
-from fewfit.encoders.lora import lora_arrays
 from fewfit.examples import KeptExamples
 from fewfit.version import __version__
 
@@ -71,7 +70,7 @@ def make_artifact(
         manifest=manifest,
         decision=trained.decision,
         frozen=trained.frozen,
-        tail=lora_arrays({name: value.detach().cpu().numpy() for name, value in trained.tail.state_dict().items()}),
+        tail=trained.tail_parameters,
         tokenizer=encoder.tokenizer.to_json(),
         examples=None if texts is None else KeptExamples.of(texts, trained.embeddings, targets.matrix),
     )

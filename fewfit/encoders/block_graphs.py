@@ -5,18 +5,18 @@ written down in milliseconds. Other architectures are traced (see `export`). Nee
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from fewfit.encoders.block_model import BlockModel
 from fewfit.encoders.config import EncoderConfig
 from fewfit.encoders.graphs import Binding, Form, Graph
 from fewfit.encoders.int8_graph import missing_tensor
 from fewfit.encoders.layer_names import LAYER_NAMES
-from fewfit.encoders.lora import LORA_INPUT, lora_parts
+from fewfit.encoders.lora import LORA_FIRST, LORA_INPUT, LoraParts, lora_parts
 
 OPSET = 20  # the first with Gelu; onnxruntime 1.18 and later run it
 _MASKED = 1e30  # taken from the score of a padded position: its weight becomes exactly 0
@@ -25,43 +25,12 @@ _MASKED = 1e30  # taken from the score of a padded position: its weight becomes 
 _OFFSET_POSITIONS = ("camembert", "mpnet", "roberta", "xlm-roberta")
 
 
-@dataclass(frozen=True)
-class BlockModel:
-    """What the graphs depend on. `eps` is what layer norms add to the variance."""
-
-    config: EncoderConfig
-    heads: int
-    intermediate: int
-    eps: float
-    positions: int  # rows of the position table
-    token_types: int  # rows of the token type table, 0 where there is none
-    buckets: int  # of relative positions, 0 where there are none
-
-
-def block_model(config: EncoderConfig, model: Any) -> BlockModel | None:
-    """What `model`, a transformers configuration, says; None where these graphs do not fit it."""
-    activation = getattr(model, "hidden_act", None) or getattr(model, "activation", None)
-    plain = getattr(model, "position_embedding_type", "absolute") == "absolute"
-    simple = len(config.pooling) == 1 and config.pooling[0] in ("mean", "cls") and not config.dense
-    if config.architecture not in LAYER_NAMES or activation != "gelu" or not plain or not simple:
-        return None
-    distil = config.architecture == "distilbert"
-    return BlockModel(
-        config=config,
-        heads=model.n_heads if distil else model.num_attention_heads,
-        intermediate=model.hidden_dim if distil else model.intermediate_size,
-        eps=1e-12 if distil else model.layer_norm_eps,
-        positions=model.max_position_embeddings,
-        token_types=0 if config.architecture in ("distilbert", "mpnet") else model.type_vocab_size,
-        buckets=model.relative_attention_num_buckets if config.architecture == "mpnet" else 0,
-    )
-
-
 def block_graphs(model: BlockModel, tail_layers: int, lora_rank: int | None = None) -> tuple[Graph, Graph]:
     """The graphs of trunk and tail, in float32.
 
-    With `lora_rank` the tail has a third input, `LORA_INPUT`, float32 (n_texts or 1, size): for each text, or for
-    all of them, the vector of its model (see `fewfit.encoders.lora`). The weights are then the base's own.
+    With `lora_rank` the tail has two more inputs: `LORA_INPUT`, float32 (n_rows, hidden), the low-rank matrices of any
+    number of models, and `LORA_FIRST`, int64 (n_texts or 1,), the row where those of each text's model, or of all
+    texts' model, begin (see `fewfit.encoders.lora`). The weights are then the base's own.
     """
     trunk = _Writer(model)
     trunk.layers(trunk.embeddings(), model.config.n_layers - tail_layers, "trunk_output")
@@ -84,7 +53,8 @@ class _Writer:
         self.constants: dict[str, onnx.TensorProto] = {}
         self.weights: dict[str, onnx.TensorProto] = {}
         self.bindings: list[Binding] = []
-        self.lora_inputs: dict[str, list[Any]] = {}
+        self.lora_inputs: dict[str, tuple[int, list[Any]]] = {}
+        self.lora_parts: LoraParts = {}
 
     # Parts of an encoder ------------------------------------------------------------------------
 
@@ -115,15 +85,23 @@ class _Writer:
         return self._norm(total, "embeddings.LayerNorm", "embedded")
 
     def read_lora(self, n_layers: int, rank: int) -> None:
-        """Takes the low-rank matrices of all layers out of the input that holds them, one after another."""
-        parts = lora_parts(n_layers, self.config.hidden_size, rank)
-        sizes = self._constant("lora.sizes", np.array([rows * columns for rows, columns in parts.values()]))
-        flat = [f"{name}.flat" for name in parts]
-        self.nodes.append(helper.make_node("Split", [LORA_INPUT, sizes], flat, axis=1))
-        for name, (rows, columns) in parts.items():
-            shape = self._constant(f"lora.shape.{rows}.{columns}", np.array([-1, rows, columns]))
-            self._node("Reshape", [f"{name}.flat", shape], name)
-        self.lora_inputs = {LORA_INPUT: ["models", sum(rows * columns for rows, columns in parts.values())]}
+        """Has the low-rank matrices of each text's model at hand, taken out of those of all models as they are used."""
+        width = self.config.hidden_size
+        self.lora_parts = lora_parts(n_layers, width, rank)
+        self.lora_inputs = {
+            LORA_INPUT: (TensorProto.FLOAT, ["rows", width]),
+            LORA_FIRST: (TensorProto.INT64, ["models"]),
+        }
+        self._node("Unsqueeze", [LORA_FIRST, self._constant("axes_1", np.array([1]))], "lora.first")
+
+    def _lora(self, name: str) -> str:
+        """One of the low-rank matrices, for each text that of its model: (models, inputs, outputs)."""
+        rows, shape = self.lora_parts[name]
+        places = self._constant(f"{name}.places", np.arange(rows.start, rows.stop))
+        own = self._node("Add", ["lora.first", places], f"{name}.rows")
+        taken = self._node("Gather", [LORA_INPUT, own], f"{name}.flat", axis=0)
+        wanted = self._constant(f"lora.shape.{shape}", np.array([-1, *shape]))
+        return self._node("Reshape", [taken, wanted], name)
 
     def layers(self, hidden: str, count: int, output: str) -> str:
         """`count` layers, the last of which gives `output`."""
@@ -173,8 +151,7 @@ class _Writer:
             (names.key, "key", [0, 2, 3, 1]),
             (names.value, "value", [0, 2, 1, 3]),
         ):
-            linear = self._linear(hidden, f"{prefix}.{name}", width, width)
-            linear = self._raised(linear, low, f"lora.{number}.{part}")
+            linear = self._linear(hidden, f"{prefix}.{name}", width, width, low, f"lora.{number}.{part}")
             separate = self._node("Reshape", [linear, split], f"{linear}.heads")
             parts.append(self._node("Transpose", [separate], f"{linear}.turned", perm=order))
         query, key, value = parts
@@ -185,18 +162,12 @@ class _Writer:
         mixed = self._node("MatMul", [shares, value], f"{prefix}.mixed")
         turned = self._node("Transpose", [mixed], f"{prefix}.mixed_turned", perm=[0, 2, 1, 3])
         merged = self._node("Reshape", [turned, merge], f"{prefix}.merged")
-        linear = self._linear(merged, f"{prefix}.{names.out}", width, width)
-        return self._raised(linear, self._low(merged, f"lora.{number}.out"), f"lora.{number}.out")
+        low = self._low(merged, f"lora.{number}.out")
+        return self._linear(merged, f"{prefix}.{names.out}", width, width, low, f"lora.{number}.out")
 
     def _low(self, x: str, name: str) -> str:
         """What a layer reads, in the few directions of its low-rank matrices; "" where there are none."""
-        return self._node("MatMul", [x, f"{name}.a"], f"{name}.low") if self.lora_inputs else ""
-
-    def _raised(self, linear: str, low: str, name: str) -> str:
-        """A linear map's output with what the low-rank matrices add to it."""
-        if not low:
-            return linear
-        return self._node("Add", [linear, self._node("MatMul", [low, f"{name}.b"], f"{name}.delta")], f"{name}.sum")
+        return self._node("MatMul", [x, self._lora(f"{name}.a")], f"{name}.low") if self.lora_inputs else ""
 
     def _score_bias(self) -> str:
         """What is added to the scores: nothing for a token, a very small number for padding, places (MPNet)."""
@@ -235,10 +206,15 @@ class _Writer:
     def config(self) -> EncoderConfig:
         return self.model.config
 
-    def _linear(self, x: str, name: str, n_in: int, n_out: int) -> str:
+    def _linear(self, x: str, name: str, n_in: int, n_out: int, low: str = "", lora: str = "") -> str:
+        """A linear map of `x`, with what the low-rank matrices `lora` make of `low` where they are read."""
         weight = self._weight(f"{name}.weight", [n_in, n_out], "transposed")
         bias = self._weight(f"{name}.bias", [n_out])
-        return self._node("Add", [self._node("MatMul", [x, weight], f"{name}.product"), bias], f"{name}.out")
+        delta = self._node("MatMul", [low, self._lora(f"{lora}.b")], f"{lora}.delta") if low else ""
+        product = self._node("MatMul", [x, weight], f"{name}.product")
+        if delta:
+            product = self._node("Add", [product, delta], f"{lora}.sum")
+        return self._node("Add", [product, bias], f"{name}.out")
 
     def _norm(self, x: str, name: str, output: str) -> str:
         width = [self.config.hidden_size]
@@ -261,9 +237,10 @@ class _Writer:
 
     def graph(self, inputs: dict[str, list[Any]], output: str, shape: list[Any]) -> Graph:
         kinds = {"input_ids": TensorProto.INT64}
+        described = {name: (kinds.get(name, TensorProto.FLOAT), dims) for name, dims in inputs.items()}
         values = [
-            helper.make_tensor_value_info(name, kinds.get(name, TensorProto.FLOAT), dims)
-            for name, dims in {**inputs, **self.lora_inputs}.items()
+            helper.make_tensor_value_info(name, kind, dims)
+            for name, (kind, dims) in {**described, **self.lora_inputs}.items()
         ]
         values.append(helper.make_tensor_value_info("attention_mask", TensorProto.INT64, ["batch", "seq"]))
         result = helper.make_tensor_value_info(output, TensorProto.FLOAT, shape)

@@ -10,8 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from fewfit.encoders.block_model import block_model
 from fewfit.encoders.config import EncoderConfig, read_config
-from fewfit.encoders.lora import is_lora, lora_rank
+from fewfit.encoders.lora import is_lora
+from fewfit.encoders.lora_extraction import add_lora
 from fewfit.encoders.pooling import load_dense
 from fewfit.encoders.split import Tail, Trunk
 from fewfit.encoders.tokenizing import Tokenizer, Truncate
@@ -81,6 +83,11 @@ class Encoder:
         device: torch.device = self._model.device
         return device
 
+    @property
+    def has_low_rank_form(self) -> bool:
+        """Whether a tail can be kept and served as a low-rank change of the base's own (see `fewfit.encoders.lora`)."""
+        return block_model(self.config, self._model.config) is not None
+
     def trunk(self, tail_layers: int) -> Trunk:
         """The trunk below a tail of so many layers, as `split` gives it, without making a tail."""
         config = self.config
@@ -106,13 +113,13 @@ class Encoder:
     def tail_of(self, tail_layers: int, parameters: Mapping[str, NDArray[np.float32]]) -> Tail:
         """A tail with a model's parameters, low-rank or whole. Raises ArtifactError where they do not fit."""
         _, tail = self.split(tail_layers)
-        rank = lora_rank(parameters)
-        if rank is not None:
-            tail.add_lora(rank, seed=0)
-        own = {name: torch.from_numpy(np.array(value)) for name, value in parameters.items()}
-        kept = {} if rank is None else {name: v for name, v in tail.state_dict().items() if not is_lora([name])}
         try:
-            tail.load_state_dict({**kept, **own})
+            if is_lora(parameters):
+                add_lora(tail, parameters)
+            else:
+                tail.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in parameters.items()})
+        except KeyError as error:
+            raise ArtifactError(f"The tail does not fit the base: it lacks {error}.") from error
         except RuntimeError as error:
             raise ArtifactError(f"The tail does not fit the base: {error}") from error
         return tail

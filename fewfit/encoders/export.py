@@ -13,7 +13,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,7 +26,8 @@ from onnx import numpy_helper
 from torch import nn
 from torch.export import Dim
 
-from fewfit.encoders.block_graphs import OPSET, block_graphs, block_model
+from fewfit.encoders.block_graphs import OPSET, block_graphs
+from fewfit.encoders.block_model import block_model
 from fewfit.encoders.cache import cache_folder, write_atomically
 from fewfit.encoders.config import EncoderConfig
 from fewfit.encoders.encoder import Encoder
@@ -49,16 +50,20 @@ _OUTPUTS: dict[Part, str] = {"trunk": "trunk_output", "tail": "sentence_embeddin
 
 @dataclass(frozen=True)
 class ExportedGraphs:
-    """The graphs of one base at one depth, for each precision."""
+    """The graphs of one base at one depth, for each precision.
+
+    `low_rank_tail` is the tail for many low-rank models at once, where it was asked for.
+    """
 
     trunk: dict[Precision, Graph]
     tail: dict[Precision, Graph]
+    low_rank_tail: dict[Precision, Graph] = field(default_factory=dict)
 
 
 def export_graphs(
     weights: Weights, config: EncoderConfig, tail_layers: int, lora_rank: int | None = None
 ) -> ExportedGraphs:
-    """The graphs of a base split at `tail_layers`, for low-rank tails of `lora_rank` where it is given.
+    """The graphs of a base split at `tail_layers`, with one for low-rank tails of `lora_rank` where it is given.
 
     Raises BaseError where the architecture cannot be exported.
     """
@@ -66,7 +71,10 @@ def export_graphs(
 
     known = block_model(config, AutoConfig.from_pretrained(weights.folder, local_files_only=True))
     if known is not None:
-        return _with_int8(*block_graphs(known, tail_layers, lora_rank))
+        plain = _with_int8(*block_graphs(known, tail_layers))
+        if lora_rank is None:
+            return plain
+        return replace(plain, low_rank_tail=_with_int8(*block_graphs(known, tail_layers, lora_rank)).tail)
     if lora_rank is not None:
         raise BaseError(f"A low-rank tail of this {config.architecture} encoder cannot be exported to ONNX.")
     folder = cache_folder() / "graphs" / _key(weights, config, tail_layers)

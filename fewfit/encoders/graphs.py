@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from fewfit.encoders.quantize import dequantize, int8_name, quantize_rows, scale_name
+from fewfit.encoders.quantize import int8_name, plain_array, quantize_rows, scale_name
 
 # "mixed" is int8 with the most sensitive activations in two terms, 15 bits (see `int8_graph`).
 Precision = Literal["int8", "mixed", "fp32"]
@@ -73,10 +73,7 @@ def _resolve(binding: Binding, arrays: Arrays) -> NDArray[Any]:
     rounded = int8_name(weight) in arrays
     value: NDArray[Any]
     if form in ("plain", "transposed"):
-        if rounded:
-            value = dequantize(arrays[int8_name(weight)], arrays[scale_name(weight)])
-        else:
-            value = np.asarray(arrays[weight], dtype=np.float32)
+        value = plain_array(arrays, weight)
     elif rounded:
         value = arrays[scale_name(weight)] if form == "scale" else arrays[int8_name(weight)]
     else:

@@ -42,12 +42,13 @@ def to_int8(graph: Graph, *, two_terms: TwoTerms = "none") -> Graph:
 
 @dataclass
 class _Linear:
-    """A matrix product with a weight, its bias, and what directly follows."""
+    """A matrix product with a weight, what is added to it (`delta`), its bias, and what directly follows."""
 
     product: onnx.NodeProto
     weight: str
-    bias: str | None
     output: str
+    delta: str | None = None
+    bias: str | None = None
     gelu: bool = False
 
 
@@ -115,8 +116,13 @@ class _Rewriting:
         binding = self.bindings.get(node.input[1])
         if binding is None or binding.form != "transposed" or not binding.weight.startswith("body."):
             return None
-        linear = _Linear(node, binding.name, None, output=node.output[0])
+        linear = _Linear(node, binding.name, output=node.output[0])
         adding = self._only_user(linear.output, "Add")
+        then = adding and self._only_user(adding.output[0], "Add")
+        if adding is not None and then is not None and self._bound_vector(then, adding.output[0]):
+            linear.delta, linear.output = _other_input(adding, linear.output), adding.output[0]
+            self.absorbed.add(id(adding))
+            adding = then
         if adding is not None and (bias := self._bound_vector(adding, linear.output)):
             linear.bias, linear.output = bias, adding.output[0]
             self.absorbed.add(id(adding))
@@ -134,8 +140,8 @@ class _Rewriting:
         return users[0] if len(users) == 1 and users[0].op_type == op_type else None
 
     def _bound_vector(self, node: onnx.NodeProto, other: str) -> str | None:
-        name = next((name for name in node.input if name != other), None)
-        if name is None or name not in self.bindings:
+        name = _other_input(node, other)
+        if name not in self.bindings:
             return None
         return name if len(self.initializers[name].dims) == 1 else None
 
@@ -167,6 +173,11 @@ class _Rewriting:
             sums = [f"{prefix}.columns"]
         self._node("Mul", [*sums, rounded.column], f"{prefix}.product")
         flat = f"{prefix}.product"
+        if linear.delta is not None:
+            shape = self._constant(f"int8.flat.{columns}", np.array([-1, columns]))
+            self._node("Reshape", [linear.delta, shape], f"{prefix}.delta")
+            self._node("Add", [flat, f"{prefix}.delta"], f"{prefix}.changed")
+            flat = f"{prefix}.changed"
         if linear.bias is None:
             self._to_tokens(flat, columns, linear.output)
         elif linear.gelu:
@@ -276,6 +287,12 @@ class _Rewriting:
         self.weights[name] = missing_tensor(name, kind, dims)
         self.new_bindings[name] = binding
         return name
+
+
+def _other_input(node: onnx.NodeProto, name: str) -> str:
+    """What a node with two inputs reads beside `name`."""
+    first, second = node.input
+    return str(second if first == name else first)
 
 
 def missing_tensor(name: str, kind: int, dims: Sequence[int]) -> onnx.TensorProto:

@@ -1,10 +1,10 @@
 """Low-rank tails: what a model adds to its base's own tail, small enough to be kept by the hundred.
 
-LoRA (Hu et al. 2021, arXiv:2106.09685) on the attention of each layer of the tail: W x + B A x, where W is the base's
+As with LoRA (Hu et al. 2021, arXiv:2106.09685) the attention of each layer computes W x + B A x, where W is the base's
 and A and B are the model's. Queries, keys and values read the same vectors and share one A. Since every model on a
 base has the same W, texts for different models go through one product with it; only A and B differ from text to text.
 
-This module knows the arrays and needs no torch; see `lora_modules` for training them.
+This module knows the arrays and needs no torch; see `lora_extraction` for how they come about.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,20 +13,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-LORA_INPUT = "lora"  # of a tail's graph: the vectors of the texts' models
+from fewfit.encoders.layer_names import LAYER_NAMES
+from fewfit.encoders.quantize import int8_name, plain_array, scale_name
+
+LORA_INPUT = "lora"  # of a tail's graph: the low-rank matrices of any number of models
+LORA_FIRST = "lora_first"  # and the row where those of each text's model begin
 _PREFIX = "lora."
+_READERS = ("query", "key", "value")
+
+# Of each matrix: its rows of as many values as the encoder is wide, and its shape, inputs times outputs.
+LoraParts = dict[str, tuple[range, tuple[int, int]]]
 
 
 def is_lora(names: Iterable[str]) -> bool:
     """Whether parameters with these names are those of a low-rank tail."""
     return any(name.startswith(_PREFIX) for name in names)
-
-
-def lora_arrays(parameters: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Of a tail's parameters those that belong to the model: the low-rank ones, or all where there are none."""
-    if not is_lora(parameters):
-        return dict(parameters)
-    return {name: value for name, value in parameters.items() if name.startswith(_PREFIX)}
 
 
 def lora_rank(parameters: Mapping[str, Any]) -> int | None:
@@ -35,33 +36,60 @@ def lora_rank(parameters: Mapping[str, Any]) -> int | None:
     return None if first is None else int(first.shape[0])
 
 
-def lora_parts(n_layers: int, width: int, rank: int) -> dict[str, tuple[int, int]]:
-    """The matrices in a model's vector by name, in their order, and their shapes: inputs times outputs."""
-    parts = {}
+def lora_parts(n_layers: int, width: int, rank: int) -> LoraParts:
+    """The matrices of a model by name, in their order, and where they stand in what `lora_rows` gives."""
+    shapes = {}
     for number in range(n_layers):
         layer = f"{_PREFIX}{number}"
-        parts[f"{layer}.qkv.a"] = (width, rank)
-        parts |= {f"{layer}.{name}.b": (rank, width) for name in ("query", "key", "value")}
-        parts |= {f"{layer}.out.a": (width, rank), f"{layer}.out.b": (rank, width)}
-    return parts
+        shapes[f"{layer}.qkv.a"] = (width, rank)
+        shapes |= {f"{layer}.{name}.b": (rank, width) for name in _READERS}
+        shapes |= {f"{layer}.out.a": (width, rank), f"{layer}.out.b": (rank, width)}
+    return {
+        name: (range(place * rank, (place + 1) * rank), shape) for place, (name, shape) in enumerate(shapes.items())
+    }
 
 
-def lora_vector(parameters: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
-    """A low-rank tail as the one vector (1, size) that the tail's graph reads.
+def lora_rows(parameters: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+    """A low-rank tail as the rows (n_rows, width) that the tail's graph reads.
 
     Raises KeyError where a parameter is missing, ValueError where one has another shape than the first tells.
     """
     n_layers = sum(name.endswith(".qkv.lora_a") for name in parameters)
     rank, width = np.shape(parameters[f"{_PREFIX}0.qkv.lora_a"])
     values = []
-    for name, shape in lora_parts(n_layers, width, rank).items():
+    for name, (_, shape) in lora_parts(n_layers, width, rank).items():
         layer, part, matrix = name.rsplit(".", 2)
-        where = "out" if part == "out" else "qkv"
+        where = "qkv" if part in _READERS else part
         value = np.asarray(parameters[f"{layer}.{where}.lora_{matrix}"], dtype=np.float32)
-        if part in ("query", "key", "value"):
-            start = ("query", "key", "value").index(part) * width
+        if part in _READERS:
+            start = _READERS.index(part) * width
             value = value[start : start + width]
         if value.T.shape != shape:
             raise ValueError(f"{name} has shape {value.T.shape}, expected {shape}")
-        values.append(value.T.ravel())
-    return np.concatenate(values)[None]
+        values.append(value.T.reshape(-1, width))
+    return np.concatenate(values)
+
+
+def merged(
+    base: Mapping[str, NDArray[Any]], parameters: Mapping[str, NDArray[Any]], architecture: str
+) -> dict[str, Any]:
+    """The whole tail of a low-rank model: the base's own parameters, rounded or not, with what the model adds to them.
+
+    Raises KeyError where a parameter is missing, ValueError where one has another shape.
+    """
+    names = LAYER_NAMES[architecture]
+    whole = dict(base)
+    n_layers = sum(name.endswith(".qkv.lora_a") for name in parameters)
+    for number in range(n_layers):
+        for part, linears in (("qkv", (names.query, names.key, names.value)), ("out", (names.out,))):
+            low, high = (np.asarray(parameters[f"{_PREFIX}{number}.{part}.lora_{matrix}"]) for matrix in "ab")
+            changes = np.split(high.astype(np.float32) @ low.astype(np.float32), len(linears))
+            for linear, change in zip(linears, changes, strict=True):
+                weight = f"body.layers.{number}.{linear}.weight"
+                own = plain_array(base, weight)
+                if own.shape != change.shape:
+                    raise ValueError(f"{weight} has shape {own.shape}, and {change.shape} is added to it")
+                whole[weight] = own + change
+                whole.pop(int8_name(weight), None)
+                whole.pop(scale_name(weight), None)
+    return whole

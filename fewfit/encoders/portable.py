@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,7 +29,10 @@ def graph_file(part: str, precision: Precision) -> str:
     return f"{part}-{precision}.onnx"
 
 
-GRAPH_FILES = tuple(graph_file(part, precision) for part in ("trunk", "tail") for precision in PRECISIONS)
+_LOW_RANK_TAIL = "low_rank_tail"
+GRAPH_FILES = tuple(
+    graph_file(part, precision) for part in ("trunk", "tail", _LOW_RANK_TAIL) for precision in PRECISIONS
+)
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,8 @@ class SharedWeights:
 class PortableEncoder:
     """An encoder split at one depth, as files that onnxruntime and tokenizers read.
 
-    `tail_weights` are the base's own tail, of a model whose tail is a low-rank change of it; None otherwise.
+    `tail_weights` are the base's own tail, of a model whose tail is a low-rank change of it, and `low_rank_tail` the
+    graphs for many such models at once; None and nothing otherwise.
     """
 
     config: EncoderConfig
@@ -90,6 +94,7 @@ class PortableEncoder:
     tail: Mapping[Precision, Graph]
     trunk_weights: SharedWeights
     tail_weights: SharedWeights | None = None
+    low_rank_tail: Mapping[Precision, Graph] = field(default_factory=dict)
 
     def keep_shared(self) -> "PortableEncoder":
         """The same encoder without what it shares, which is put into fewfit's cache folder once for all models."""
@@ -100,7 +105,7 @@ class PortableEncoder:
         """The files of this encoder by name."""
         bindings: dict[str, list[list[str]]] = {}
         files: dict[str, bytes] = {}
-        for part, graphs in (("trunk", self.trunk), ("tail", self.tail)):
+        for part, graphs in (("trunk", self.trunk), ("tail", self.tail), (_LOW_RANK_TAIL, self.low_rank_tail)):
             for precision, graph in graphs.items():
                 name = graph_file(part, precision)
                 files[name] = graph.model
@@ -127,13 +132,17 @@ class PortableEncoder:
         Raises ValueError, KeyError or TypeError for other content.
         """
         described = json.loads(files[ENCODER_FILE])
-        graphs: dict[str, dict[Precision, Graph]] = {"trunk": {}, "tail": {}}
+        graphs: dict[str, dict[Precision, Graph]] = {"trunk": {}, "tail": {}, _LOW_RANK_TAIL: {}}
         for part, by_precision in graphs.items():
             for precision in PRECISIONS:
                 name = graph_file(part, precision)
                 if name in described["bindings"]:  # older models have no "mixed"
                     by_precision[precision] = Graph.from_parts(files[name], described["bindings"][name])
         tail_digest = described.get("tail_digest")
+        if (tail_digest is not None) != bool(graphs[_LOW_RANK_TAIL]):
+            raise ValueError(
+                "its low-rank tail has no graph of its own; it was made by an unfinished version of fewfit"
+            )
         return cls(
             config=_config(described["config"]),
             tail_layers=int(described["tail_layers"]),
@@ -141,6 +150,7 @@ class PortableEncoder:
             tail=graphs["tail"],
             trunk_weights=SharedWeights("trunk", str(described["trunk_digest"]), trunk),
             tail_weights=None if tail_digest is None else SharedWeights("tail", str(tail_digest), base_tail),
+            low_rank_tail=graphs[_LOW_RANK_TAIL],
         )
 
 

@@ -45,3 +45,10 @@ def quantize_arrays(arrays: Mapping[str, NDArray[Any]], names: Iterable[str]) ->
         else:
             out[name] = np.asarray(value)
     return out
+
+
+def plain_array(arrays: Mapping[str, NDArray[Any]], name: str) -> NDArray[np.float32]:
+    """A parameter in float32, whether it is kept as it is or rounded. Raises KeyError where it is neither."""
+    if int8_name(name) in arrays:
+        return dequantize(arrays[int8_name(name)], arrays[scale_name(name)])
+    return np.asarray(arrays[name], dtype=np.float32)

@@ -8,10 +8,7 @@ from torch import Tensor, nn
 from transformers.masking_utils import create_bidirectional_mask, create_bidirectional_sliding_window_mask
 
 from fewfit.encoders.config import EncoderConfig
-from fewfit.encoders.layer_names import LAYER_NAMES
-from fewfit.encoders.lora_modules import low_rank_layers
 from fewfit.encoders.pooling import pool
-from fewfit.errors import InputError
 
 _SHORT_TOKENS = 128
 
@@ -150,7 +147,6 @@ class Tail(nn.Module):
                 self.body.adapts_attention = adapts_attention and model._supports_sdpa
         self.final_norm = copy.deepcopy(_final_norm(model)) if tail_layers and config.splittable else None
         self.dense = copy.deepcopy(dense)
-        self.lora = nn.ModuleList()
         self.requires_grad_(True)
 
     def forward(self, hidden: Tensor, attention_mask: Tensor) -> Tensor:
@@ -163,21 +159,6 @@ class Tail(nn.Module):
         for layer in self.dense:
             embeddings = layer(embeddings)
         return nn.functional.normalize(embeddings, dim=-1) if self.config.normalize else embeddings
-
-    def add_lora(self, rank: int, seed: int) -> None:
-        """Freezes the tail's own parameters and puts low-rank matrices on the attention of its layers.
-
-        They change nothing until they are trained. Raises InputError for an architecture that has no names in
-        `layer_names`, or a tail without layers.
-        """
-        names = LAYER_NAMES.get(self.config.architecture)
-        if names is None or not isinstance(self.body, Layers):
-            raise InputError(
-                f"lora_rank is {rank}; a tail of {self.tail_layers} layers of a {self.config.architecture} encoder "
-                f"has no low-rank form. Leave it out, or take a base of: {', '.join(LAYER_NAMES)}."
-            )
-        self.requires_grad_(False)
-        self.lora = low_rank_layers(list(self.body.layers), names, rank, seed)
 
     def set_dropout(self, probability: float) -> None:
         """Drop this share of values in the tail while it is in training mode (0 for none)."""

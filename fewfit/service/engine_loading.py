@@ -13,7 +13,7 @@ from fewfit.service.errors import BusyError
 from fewfit.service.loading import CUTS, LoadedModel, TorchLoader
 from fewfit.service.records import Truncate
 from fewfit.serving import Engine, EngineSettings, ServedModel
-from fewfit.serving.served import ModelLoader
+from fewfit.serving.served import DEFAULT_OWN_TAILS, ModelLoader
 
 _RETRY_AFTER_S = 1.0
 
@@ -23,7 +23,7 @@ class EngineLoader:
 
     def __init__(self, *, threads: int = 0, max_waiting_texts: int = 10_000) -> None:
         self._engine = Engine(EngineSettings(workers=threads or None, queue_limit_texts=max_waiting_texts))
-        self._models = ModelLoader()
+        self._models = ModelLoader(own_tails=DEFAULT_OWN_TAILS)
         self._torch = TorchLoader(threads)
 
     def load(self, folder: Path, base: str) -> LoadedModel:

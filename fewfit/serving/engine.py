@@ -22,7 +22,7 @@ from fewfit.errors import InputError, QueueFullError
 from fewfit.fast_tier import fast_answers
 from fewfit.serving.exact_cache import ExactCache
 from fewfit.serving.requests import Answers, Item, Request, Speed
-from fewfit.serving.served import ModelLoader, ServedModel
+from fewfit.serving.served import DEFAULT_OWN_TAILS, ModelLoader, ServedModel
 from fewfit.serving.shelf import Shelf
 from fewfit.serving.statistics import Counters, EngineStatistics
 from fewfit.serving.waiting import WaitingTexts
@@ -45,13 +45,15 @@ class EngineSettings:
 
     `workers` is how many threads compute (None: one a core, two for a GPU). `batch_tokens` is the padded
     size of a batch (None: 256, on a GPU 16,384). `device` is where torch computes ("cuda", "cpu"; None:
-    onnxruntime, on the CPU). `queue_limit_texts` is how many texts may wait before more are refused.
+    onnxruntime, on the CPU). `own_tails` is how many low-rank models have a tail of their own, which is fastest;
+    further ones share their base's. `queue_limit_texts` is how many texts may wait before more are refused.
     `model_limit_bytes` bounds the tails in memory (None: no bound), `cache_limit_bytes` the recent answers
     that are kept.
     """
 
     workers: int | None = None
     batch_tokens: int | None = None
+    own_tails: int = DEFAULT_OWN_TAILS
     queue_limit_texts: int = DEFAULT_QUEUE_LIMIT_TEXTS
     model_limit_bytes: int | None = None
     cache_limit_bytes: int = 0
@@ -74,7 +76,7 @@ class Engine:
     def __init__(self, settings: EngineSettings | None = None) -> None:
         self.settings = settings or EngineSettings()
         device = self.settings.device
-        self.models = Shelf(self.settings.model_limit_bytes, ModelLoader(device) if device else None)
+        self.models = Shelf(self.settings.model_limit_bytes, ModelLoader(device, self.settings.own_tails))
         self._cache = ExactCache(self.settings.cache_limit_bytes)
         self._counters = Counters()
         self._waiting = WaitingTexts()

@@ -12,10 +12,10 @@ from fewfit.artifact import Artifact, read_artifact
 from fewfit.decision import Decision, Groups
 from fewfit.encoders.cache import write_bytes_atomically
 from fewfit.encoders.graphs import Precision
-from fewfit.encoders.lora import LORA_INPUT, lora_vector
 from fewfit.encoders.tokenizing import Tokenizer
 from fewfit.errors import ArtifactError, InputError, MissingExtraError
 from fewfit.serving.parity import ODD_TEXTS, TOLERANCE, Parity, compare
+from fewfit.serving.served import whole_tail
 
 
 def export_onnx(
@@ -67,11 +67,7 @@ def _content(artifact: Artifact, precision: Precision) -> bytes:
     if portable is None:
         raise ArtifactError("The model was saved without its ONNX part. Load it and save it again, then export it.")
     trunk = onnx.load_model_from_string(self_contained(portable.trunk[precision], portable.trunk_weights.arrays()))
-    if portable.tail_weights is None:
-        content = self_contained(portable.tail[precision], artifact.tail)
-    else:
-        own = {LORA_INPUT: lora_vector(artifact.tail)}
-        content = self_contained(portable.tail[precision], portable.tail_weights.arrays(), own)
+    content = self_contained(portable.tail[precision], whole_tail(artifact, portable))
     tail = onnx.load_model_from_string(content)
     tail = compose.add_prefix(tail, "tail/", rename_inputs=False, rename_outputs=False)
     head, calibration = artifact.decision.head, artifact.decision.calibration

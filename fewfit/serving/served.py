@@ -3,11 +3,11 @@
 import hashlib
 import logging
 import threading
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Generic, TypeVar
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from fewfit.artifact import Artifact
 from fewfit.data import clean_text
 from fewfit.decision import Decision
 from fewfit.encoders.graphs import PRECISIONS, Precision
-from fewfit.encoders.lora import lora_vector
+from fewfit.encoders.lora import lora_rows, merged
 from fewfit.encoders.portable import PortableEncoder
 from fewfit.encoders.tokenizing import Tokenizer, Truncate
 from fewfit.encoders.windows import Windows, embed_windows
@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 DIRECT_BATCH_TOKENS = 512
+# Beside many models, one with a tail of its own is computed alone: a few of them cost the others little.
+DEFAULT_OWN_TAILS = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,28 +100,35 @@ class ModelLoader:
     """Makes served models from artifacts; trunks and tokenizers are shared by all that have the same.
 
     With `device`, torch computes there, in half precision where that answers like the trained model; the
-    base must be on this machine then.
+    base must be on this machine then. Low-rank models have a tail of their own, which is fastest, while there are no
+    more of them on a base than `own_tails` (None: always); further ones share that of their base, so that texts for
+    many models are answered together, each in a fraction of the memory.
     """
 
-    def __init__(self, device: str | None = None) -> None:
+    def __init__(self, device: str | None = None, own_tails: int | None = None) -> None:
         self.device = device
+        self.own_tails = own_tails
+        self._own: dict[str, WeakSet[TailSession]] = {}  # by what they share
         self._trunks = _Shared[TrunkSession]()
         self._tails = _Shared[SharedTailSession]()
         self._tokenizers = _Shared[Tokenizer]()
         self._bases = _Shared[Any]()  # Encoder and TorchTrunk: naming them would import torch
         self._torch_trunks = _Shared[Any]()
 
-    def load(self, artifact: Artifact, precision: Precision | None = None) -> ServedModel:
+    def load(
+        self, artifact: Artifact, precision: Precision | None = None, *, own_tail: bool | None = None
+    ) -> ServedModel:
         """The model in `precision`, or in the fastest that answers like the trained model on this CPU.
 
+        `own_tail` says whether a low-rank model has a tail of its own; None: as `own_tails` has it.
         Raises ArtifactError where the model was saved without what serving needs.
         """
         try:
-            return self._load(artifact, precision)
+            return self._load(artifact, precision, own_tail)
         finally:
             release_freed_memory()
 
-    def _load(self, artifact: Artifact, precision: Precision | None) -> ServedModel:
+    def _load(self, artifact: Artifact, precision: Precision | None, own_tail: bool | None) -> ServedModel:
         if self.device is not None:
             return self._load_with_torch(artifact, self.device)
         portable = artifact.portable
@@ -129,15 +138,15 @@ class ModelLoader:
                 "installed. Load it there and save it again."
             )
         if precision is not None:
-            return self._build(artifact, portable, precision)
+            return self._build(artifact, portable, precision, own_tail)
         recorded = artifact.manifest.serving
         finer = PRECISIONS[PRECISIONS.index(recorded.get("precision", "int8")) :]
         ladder = [candidate for candidate in finer if candidate in portable.tail]
         if ladder[0] == "fp32" or recorded.get("cpu") == cpu_kind():
-            return self._build(artifact, portable, ladder[0])
+            return self._build(artifact, portable, ladder[0], own_tail)
         # Another kind of CPU may round differently or saturate: ask again what was asked when it was saved.
         for candidate in ladder[:-1]:
-            model = self._build(artifact, portable, candidate)
+            model = self._build(artifact, portable, candidate, own_tail)
             served = model.decision.probabilities(model.embed(ODD_TEXTS))
             parity = compare(artifact.decision, artifact.probes, served, candidate)
             if parity.holds:
@@ -148,7 +157,7 @@ class ModelLoader:
                 candidate,
                 parity.p99_difference,
             )
-        return self._build(artifact, portable, ladder[-1])
+        return self._build(artifact, portable, ladder[-1], own_tail)
 
     def _load_with_torch(self, artifact: Artifact, device: str) -> ServedModel:
         """The model on a device, in half precision where that answers like the trained model."""
@@ -191,6 +200,7 @@ class ModelLoader:
         artifact: Artifact,
         portable: PortableEncoder,
         precision: Precision,
+        own_tail: bool | None,
     ) -> ServedModel:
         key = (portable.trunk_weights.digest, hashlib.sha256(portable.trunk[precision].model).digest())
         definition = hashlib.sha256(artifact.tokenizer.encode()).digest()
@@ -200,7 +210,7 @@ class ModelLoader:
                 (definition, portable.config), lambda: Tokenizer(artifact.tokenizer, portable.config)
             ),
             trunk=self._trunks.get(key, lambda: _trunk(portable, precision)),
-            tail=self._tail(artifact, portable, precision),
+            tail=self._tail(artifact, portable, precision, own_tail),
             precision=precision,
             max_length=artifact.manifest.max_length,
             clean=artifact.manifest.clean,
@@ -208,18 +218,39 @@ class ModelLoader:
             fast=artifact.fast,
         )
 
-    def _tail(self, artifact: Artifact, portable: PortableEncoder, precision: Precision) -> TailRunner:
-        graph, shared = portable.tail[precision], portable.tail_weights
+    def _tail(
+        self, artifact: Artifact, portable: PortableEncoder, precision: Precision, own: bool | None
+    ) -> TailRunner:
+        shared = portable.tail_weights
         try:
             if shared is None:
-                return TailSession(graph, artifact.tail)
+                return TailSession(portable.tail[precision], artifact.tail)
+            owning = self._own.setdefault(shared.digest, WeakSet())
+            if own is None:
+                own = self.own_tails is None or len(owning) < self.own_tails
+            if own:
+                session = TailSession(portable.tail[precision], whole_tail(artifact, portable))
+                owning.add(session)
+                return session
+            graph = portable.low_rank_tail[precision]
             key = (shared.digest, hashlib.sha256(graph.model).digest())
-            session = self._tails.get(key, lambda: SharedTailSession(graph, shared.arrays()))
-            return LowRankTail(session, lora_vector(artifact.tail))
+            return LowRankTail(
+                self._tails.get(key, lambda: SharedTailSession(graph, shared.arrays())), lora_rows(artifact.tail)
+            )
         except KeyError as error:
             raise ArtifactError(f"The tail lacks the parameter {error}; the model was not loaded.") from error
         except ValueError as error:
             raise ArtifactError(f"The tail does not fit the base: {error}. The model was not loaded.") from error
+
+
+def whole_tail(artifact: Artifact, portable: PortableEncoder) -> Mapping[str, np.ndarray]:
+    """All parameters of a model's tail by name, of a low-rank one with those of its base in them.
+
+    Raises KeyError or ValueError where they do not fit.
+    """
+    if portable.tail_weights is None:
+        return artifact.tail
+    return merged(portable.tail_weights.arrays(), artifact.tail, portable.config.architecture)
 
 
 class _Shared(Generic[T]):

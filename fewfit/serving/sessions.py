@@ -2,7 +2,11 @@
 
 import ctypes
 import sys
+import threading
+import weakref
+from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 
 import numpy as np
@@ -10,7 +14,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from fewfit.encoders.graphs import Arrays, Graph
-from fewfit.encoders.lora import LORA_INPUT
+from fewfit.encoders.lora import LORA_FIRST, LORA_INPUT
 
 
 class TrunkSession:
@@ -46,29 +50,67 @@ class SharedTailSession:
 
     def __init__(self, graph: Graph, arrays: Arrays) -> None:
         self._session, self.size_bytes = _session(graph, arrays)
+        self.changes = _Changes()
 
     def run_for(
         self, tails: Sequence["LowRankTail"], hidden: NDArray[np.float32], mask: NDArray[np.int64]
     ) -> NDArray[np.float32]:
         """Hidden states (n_texts, longest, hidden), mask and each text's own tail to embeddings."""
-        alike = all(tail is tails[0] for tail in tails)
-        vectors = tails[0].vector if alike else np.concatenate([tail.vector for tail in tails])
-        inputs = {"trunk_output": hidden, "attention_mask": mask, LORA_INPUT: vectors}
+        if all(tail is tails[0] for tail in tails):
+            tails = tails[:1]
+        first = np.array([tail.first for tail in tails], dtype=np.int64)
+        inputs = {"trunk_output": hidden, "attention_mask": mask, LORA_INPUT: self.changes.rows, LORA_FIRST: first}
         (embeddings,) = self._session.run(None, inputs)
         return np.asarray(embeddings)
 
 
 class LowRankTail:
-    """A model's tail as what it adds to that of its base: `vector` (1, size), see `fewfit.encoders.lora`."""
+    """A model's tail as what it adds to that of its base: `rows` as `lora_rows` gives them."""
 
-    def __init__(self, shared: SharedTailSession, vector: NDArray[np.float32]) -> None:
+    def __init__(self, shared: SharedTailSession, rows: NDArray[np.float32]) -> None:
         self.shared = shared
-        self.vector = vector
-        self.size_bytes = vector.nbytes
+        self.size_bytes = rows.nbytes
+        self.first = shared.changes.add(rows)
+        weakref.finalize(self, shared.changes.remove, self.first)
 
     def run(self, hidden: NDArray[np.float32], mask: NDArray[np.int64]) -> NDArray[np.float32]:
         """The trunk's output (n_texts, longest, hidden) and its mask to embeddings (n_texts, embedding)."""
         return self.shared.run_for([self], hidden, mask)
+
+
+class _Changes:
+    """The low-rank matrices of many models, all of one rank, in one array that grows with them.
+
+    Sessions read the array while models come and go: it is replaced by a larger one, never resized, and a place is
+    used again only when nobody has its model any more.
+    """
+
+    def __init__(self) -> None:
+        self.rows: NDArray[np.float32] = np.empty((0, 0), dtype=np.float32)
+        self._used = 0
+        self._free: deque[int] = deque()
+        self._lock = threading.Lock()
+
+    def add(self, rows: NDArray[np.float32]) -> int:
+        """Takes in the rows of a model; returns where they begin."""
+        with self._lock:
+            with suppress(IndexError):
+                first = self._free.popleft()
+                self.rows[first : first + len(rows)] = rows
+                return first
+            first, self._used = self._used, self._used + len(rows)
+            if self._used > len(self.rows):
+                # Memory that nothing was written to is not taken from the system yet.
+                larger = np.empty((2 * self._used, rows.shape[1]), dtype=np.float32)
+                if first:
+                    larger[:first] = self.rows[:first]
+                self.rows = larger
+            self.rows[first : self._used] = rows
+            return first
+
+    def remove(self, first: int) -> None:
+        """Frees the place of a model. Takes no lock: it may be called wherever an object goes away."""
+        self._free.append(first)
 
 
 def _session(graph: Graph, arrays: Arrays) -> tuple[ort.InferenceSession, int]:

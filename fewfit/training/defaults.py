@@ -14,9 +14,10 @@ LEARNING_RATE_TIMES_WIDTH = 1e-4 * 384
 # Twice that with several labels a text: 1.7 points of macro F1 more at 100 rows of nlupp_banking and xed
 # (english-small, 4 samples). With one label a text it cost 0.8 points (5 tasks at 8 a label, 9 samples).
 MULTILABEL_LEARNING_RATE_FACTOR = 2.0
-# 2e-3 at 384 wide: 3e-3 was 1.8 points worse (english-small, 15 samples of 5 tasks). At 768 wide (english), 1e-3 was
-# better than 2e-3 (5 of 6 samples of 3 tasks: a direction, not a result).
-LORA_LEARNING_RATE_TIMES_WIDTH = 2e-3 * 384
+# Where attention alone is tuned it is more: 2e-4 with one label a text.
+ATTENTION_LEARNING_RATE_FACTOR = 2.0
+ATTENTION_MULTILABEL_LEARNING_RATE_FACTOR = 12.0
+LORA_RANK, MULTILABEL_LORA_RANK = 32, 64
 
 
 def tail_layers_for(encoder: Encoder, settings: TrainingSettings) -> int:
@@ -36,13 +37,22 @@ def tail_layers_for(encoder: Encoder, settings: TrainingSettings) -> int:
     return base.tail_layers if base is not None else -(-config.n_layers // 2)
 
 
+def lora_rank_for(encoder: Encoder, kind: Kind, settings: TrainingSettings) -> int | None:
+    """The rank of the change that is kept of a tail; None where all of its weights are tuned and kept."""
+    if settings.lora_rank == 0 or not encoder.has_low_rank_form:
+        return None
+    return settings.lora_rank or (MULTILABEL_LORA_RANK if kind == "multi" else LORA_RANK)
+
+
 def learning_rate_for(encoder: Encoder, kind: Kind, settings: TrainingSettings) -> float:
     """The wanted peak learning rate, else the less the wider the base's layers are."""
     if settings.learning_rate is not None:
         return settings.learning_rate
-    times_width = LEARNING_RATE_TIMES_WIDTH if settings.lora_rank is None else LORA_LEARNING_RATE_TIMES_WIDTH
-    factor = MULTILABEL_LEARNING_RATE_FACTOR if kind == "multi" else 1.0
-    return times_width / encoder.config.hidden_size * factor
+    if lora_rank_for(encoder, kind, settings) is None:
+        factor = MULTILABEL_LEARNING_RATE_FACTOR if kind == "multi" else 1.0
+    else:
+        factor = ATTENTION_MULTILABEL_LEARNING_RATE_FACTOR if kind == "multi" else ATTENTION_LEARNING_RATE_FACTOR
+    return factor * LEARNING_RATE_TIMES_WIDTH / encoder.config.hidden_size
 
 
 def steps_for(n_texts: int, settings: TrainingSettings) -> int:

@@ -11,7 +11,7 @@ Effort = Literal["quick", "balanced", "thorough"]
 
 _LEAST = {
     "tail_layers": 1,
-    "lora_rank": 1,
+    "lora_rank": 0,
     "steps": 1,
     "batch_size": 2,
     "weight_decay": 0,
@@ -28,9 +28,10 @@ _LEAST = {
 class TrainingSettings:
     """The knobs of the few-shot method. The defaults are what `benchmarks/` was measured with.
 
-    `tail_layers` is how many upper layers are tuned (None: the base's own default). `lora_rank` is the rank of a
-    low-rank change of their attention, which is tuned instead of their own weights (None: these are tuned): such a
-    model takes a tenth of the memory, and a hundred of them are served nearly as fast as one. `steps` is how many
+    `tail_layers` is how many upper layers are tuned (None: the base's own default). Their attention is tuned, and
+    what it has become is kept as a change of rank `lora_rank` (None: 32, and 64 with several labels a text): such a
+    model takes a fraction of the memory, and a hundred of them are served nearly as fast as one. With 0 all weights are
+    tuned and kept, as they are in encoders of other kinds than BERT's. `steps` is how many
     optimiser steps (None: at least 30, and at least four times each text), `batch_size` how many texts a
     step. `learning_rate` is the peak, warmed up over the first tenth and decayed linearly to zero (None: 1e-4 for
     layers 384 wide, and the less the wider they are).

@@ -7,15 +7,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fewfit.data import LongTexts, stratified_folds
 from fewfit.decision import Calibration, Decision, Head, probabilities
 from fewfit.encoders.encoder import Encoder
+from fewfit.encoders.lora_extraction import add_lora, extract_lora, freeze_all_but_attention
 from fewfit.encoders.split import Tail, Trunk
 from fewfit.training.activations import Activations, ComputedActivations, KeptActivations, embed
 from fewfit.training.calibration import PRIOR_EXAMPLES, fit_calibration, prior_calibration
 from fewfit.training.cross_validation import OutOfFold
-from fewfit.training.defaults import learning_rate_for, steps_for, tail_layers_for
+from fewfit.training.defaults import learning_rate_for, lora_rank_for, steps_for, tail_layers_for
 from fewfit.training.events import Progress
 from fewfit.training.heads import fit_head
 from fewfit.training.insight import Insight
@@ -37,13 +39,16 @@ KEPT_ACTIVATIONS_LIMIT_BYTES = 4 * 2**30
 MOST_KEPT_EMBEDDINGS = 20_000
 # Backward costs twice the forward pass; used to foresee how long a job will take.
 TRAINING_COST_FACTOR = 3.0
+# A tail is kept as a low-rank change where its training texts stay where they were, but for so much: 0.99 is usual.
+LEAST_ALIKE = 0.95
 
 
 @dataclass(frozen=True)
 class TrainedModel:
     """What training leaves behind.
 
-    `tail` is the tuned tail, or the base's own where tuning would not have helped (`tuned` says which).
+    `tail` is the tuned tail, or the base's own where tuning would not have helped (`tuned` says which), and
+    `tail_parameters` what is kept of it: a low-rank change of the base's own, or all of its weights, by name.
     `frozen` is the decision over the untuned embeddings, kept to show what tuning is worth.
     `n_pseudo_labelled` is how many unlabelled texts it was tuned on (0 where that would not have helped).
     `out_of_fold` holds the metrics of both on texts that their tails had not seen (empty without folds).
@@ -54,6 +59,7 @@ class TrainedModel:
     """
 
     tail: Tail
+    tail_parameters: dict[str, NDArray[np.float32]]
     decision: Decision
     frozen: Decision
     tuned: bool
@@ -167,6 +173,7 @@ class _Job:
         self.names: Activations | None = None
         self.device = encoder.device
         self.tail_layers = tail_layers_for(encoder, settings)
+        self.lora_rank = lora_rank_for(encoder, targets.kind, settings)
         self.steps = steps_for(len(texts), settings)
         self.learning_rate = learning_rate_for(encoder, targets.kind, settings)
         self.self_training_steps = steps_for(2 * len(texts), settings)
@@ -186,7 +193,7 @@ class _Job:
     def run(self, started_s: float) -> TrainedModel:
         self._plan()
         trunk = self.encoder.trunk(self.tail_layers)
-        tail = self._new_tail(self.seed)
+        tail = self._new_tail()
         activations = self._activations(trunk)
         untuned = self._embed(tail, activations, self.labelled)
         self.names = self._names(trunk, tail, untuned[self.windows.ways[0]])
@@ -197,6 +204,7 @@ class _Job:
         learnt = self._tuned({way: frozen_head}, activations, self.labelled, way, self.seed, "Tuning")
         if held_out.self_trained:
             learnt = self._self_trained(learnt, activations, way, self.seed, "Tuning with unlabelled texts")
+        learnt, lora = self._compact(learnt, activations, way)
         tail, tuned_embeddings, head = learnt.tail, learnt.embeddings[way], learnt.heads[way]
         decision = self._decision(head, tuned_logits, self._tuned_calibration(tuned_logits))
         frozen = self._decision(frozen_head, frozen_logits, self._frozen_calibration(frozen_logits))
@@ -209,9 +217,11 @@ class _Job:
         tuned = not self.folds or _helps(out_of_fold["tuned"], out_of_fold["frozen"])
         if not tuned:
             logger.warning("Tuning did not help on held-out folds; the frozen base is used.")
-            tail = self._new_tail(self.seed)
+            tail = self._new_tail()
+            lora = self._lora(tail)
         return TrainedModel(
             tail=tail,
+            tail_parameters=lora or _parameters(tail),
             decision=decision if tuned else frozen,
             frozen=frozen,
             tuned=tuned,
@@ -242,12 +252,36 @@ class _Job:
         out_of_fold = OutOfFold(self.folds, held_out.tuned, held_out.frozen) if self.folds else None
         return Insight(self.texts, self.targets, untuned[held_out.way], out_of_fold, bool(self.folds))
 
-    def _new_tail(self, seed: int) -> Tail:
-        """The base's own tail, ready to be tuned: its weights, or low-rank changes of them."""
+    def _new_tail(self) -> Tail:
+        """The base's own tail, ready to be tuned."""
         _, tail = self.encoder.split(self.tail_layers)
-        if self.settings.lora_rank is not None:
-            tail.add_lora(self.settings.lora_rank, seed)
+        if self.lora_rank is not None:
+            freeze_all_but_attention(tail)
         return tail
+
+    def _lora(self, tail: Tail) -> dict[str, NDArray[np.float32]] | None:
+        """A tail as a low-rank change of the base's own; None where that is not wanted, or has no such form."""
+        return None if self.lora_rank is None else extract_lora(tail, self._new_tail(), self.lora_rank)
+
+    def _compact(
+        self, learnt: "_Tuned", activations: Activations, way: Way
+    ) -> tuple["_Tuned", dict[str, NDArray[np.float32]] | None]:
+        """The tuned tail as a low-rank change of the base's own, with its own head; as it was where that says else."""
+        lora = self._lora(learnt.tail)
+        if lora is None:
+            return learnt, None
+        tail = self._new_tail()
+        add_lora(tail, lora)
+        compact = self._with_heads(tail.eval(), learnt.start, activations, learnt.texts)
+        alike = _mean_cosine(learnt.embeddings[way], compact.embeddings[way])
+        if alike < LEAST_ALIKE:
+            logger.warning(
+                "A change of rank %d says something else (a mean cosine of %.3f), so the tail is kept whole.",
+                self.lora_rank,
+                alike,
+            )
+            return learnt, None
+        return replace(compact, n_pseudo_labelled=learnt.n_pseudo_labelled), lora
 
     def _plan(self) -> None:
         """Announces the work, in units of one text through one layer forward."""
@@ -352,7 +386,7 @@ class _Job:
         stage: str,
     ) -> Tail:
         """A fresh tail, tuned on `texts`."""
-        tail = self._new_tail(seed)
+        tail = self._new_tail()
         tail.set_dropout(self.settings.dropout)
         tune(
             tail,
@@ -486,6 +520,16 @@ def _fold_keys(targets: Targets) -> list[str] | list[list[str]]:
     if targets.kind == "single":
         return [targets.labels[column] for column in targets.index]
     return [[targets.labels[column] for column in np.flatnonzero(row)] for row in targets.matrix]
+
+
+def _parameters(tail: Tail) -> dict[str, NDArray[np.float32]]:
+    return {name: value.detach().cpu().numpy() for name, value in tail.state_dict().items()}
+
+
+def _mean_cosine(some: np.ndarray, others: np.ndarray) -> float:
+    """How alike two embeddings (n_texts, width) of the same texts are, from -1 to 1."""
+    lengths = np.linalg.norm(some, axis=1) * np.linalg.norm(others, axis=1)
+    return float(np.mean((some * others).sum(axis=1) / np.maximum(lengths, 1e-12)))
 
 
 def _helps(after: dict[str, float], before: dict[str, float]) -> bool:

@@ -10,9 +10,12 @@ import pytest
 from fewfit import Classifier
 from fewfit.errors import InputError
 from fewfit.training import TrainingSettings, trainer
-from tests.unit.classifier.conftest import CHECKED, QUICK, labelled
+from tests.unit.classifier.conftest import CHECKED as _CHECKED
+from tests.unit.classifier.conftest import QUICK, labelled
 
 LABELS = ("parcel", "card", "film")
+# All weights, gently: what held-out texts say of so few examples must not change with the last digit.
+CHECKED = replace(_CHECKED, lora_rank=0, learning_rate=3e-3)
 
 
 def _others(times: int = 20) -> list[str]:
