@@ -27,7 +27,7 @@ def _changed_tail(encoder: Encoder, tail_layers: int, seed: int, rank: int = RAN
     freeze_all_but_attention(tail)
     generator = torch.Generator().manual_seed(seed)
     changes = extract_lora(tail, base, rank)
-    changed = {name: 0.3 * torch.randn(array.shape, generator=generator).numpy() for name, array in changes.items()}
+    changed = {name: (0.3 * torch.randn(array.shape, generator=generator)).numpy() for name, array in changes.items()}
     add_lora(tail, changed)
     return tail.eval()
 
