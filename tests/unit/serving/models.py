@@ -8,6 +8,7 @@ import torch
 from fewfit.artifact import Artifact, BaseReference, Manifest
 from fewfit.decision import Calibration, Decision, Head, Kind
 from fewfit.encoders.encoder import Encoder
+from fewfit.encoders.lora_extraction import extract_lora
 from fewfit.serving.preparing import make_portable
 from fewfit.serving.torch_runtime import TorchRuntime
 
@@ -26,7 +27,10 @@ TEXTS = (
 
 
 class ToyModel:
-    """A model with a random head (and, with `shift`, a changed tail), and its torch runtime to compare with."""
+    """A model with a random head (and, with `shift`, a changed tail), and its torch runtime to compare with.
+
+    With `rank` the change of the tail's attention alone is kept, as one of that rank.
+    """
 
     def __init__(
         self,
@@ -37,6 +41,7 @@ class ToyModel:
         seed: int = 0,
         shift: float = 0.0,
         windows: int = 1,
+        rank: int | None = None,
     ) -> None:
         encoder = Encoder.load(base, device="cpu")
         rng = np.random.default_rng(seed)
@@ -44,6 +49,10 @@ class ToyModel:
         with torch.no_grad():
             for parameter in tail.parameters():
                 parameter.add_(torch.from_numpy(shift * rng.normal(size=parameter.shape).astype(np.float32)))
+        arrays = {name: value.numpy() for name, value in tail.state_dict().items()}
+        if rank is not None:
+            arrays = extract_lora(tail, encoder.split(tail_layers)[1], rank)
+            tail = encoder.tail_of(tail_layers, arrays)
         max_length = encoder.config.max_length
         self.runtime = TorchRuntime(
             trunk, tail, encoder.tokenizer, max_length=max_length, windows=windows, device=torch.device("cpu")
@@ -66,7 +75,6 @@ class ToyModel:
             created_at="2026-01-01T00:00:00Z",
             fewfit_version="0",
         )
-        arrays = {name: value.numpy() for name, value in tail.state_dict().items()}
         bare = Artifact(manifest, decision, decision, arrays, encoder.tokenizer.to_json())
         self.encoder = encoder
         self.bare = bare
