@@ -13,7 +13,7 @@ NAMES = sorted(path.name.removeprefix("model-") for path in GOLDEN.glob("model-*
 
 
 def test_every_schema_has_golden_models() -> None:
-    assert NAMES == [f"v{number}{kind}" for number in range(1, SCHEMA_VERSION + 1) for kind in ("", "-low-rank")]
+    assert [f"v{number}{kind}" for number in range(1, SCHEMA_VERSION + 1) for kind in ("", "-low-rank")] == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
