@@ -93,8 +93,8 @@ def _linear(layer: nn.Module, name: str) -> nn.Linear:
 
 
 def _stacked(linears: Sequence[nn.Linear]) -> Tensor:
-    return torch.cat([linear.weight for linear in linears]).float()
+    return torch.cat([linear.weight for linear in linears]).float().cpu()
 
 
 def _array(tensor: Tensor) -> NDArray[np.float32]:
-    return np.ascontiguousarray(tensor.cpu().numpy())
+    return np.ascontiguousarray(tensor.numpy())
