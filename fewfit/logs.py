@@ -38,6 +38,9 @@ def log_as_json(level: str = "info") -> None:
     """Sends all logs of this process to standard error as JSON lines."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter())
+    # What these lines do not show need not be found out; see "Optimization" in Python's logging HOWTO.
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

@@ -5,9 +5,8 @@ import logging
 import threading
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 from anyio import to_thread
@@ -35,7 +34,7 @@ from fewfit.settings import Settings
 logger = logging.getLogger(__name__)
 
 _USED_EVERY_S = 60.0
-# More confidences than this are computed and sorted in a thread, so that the event loop goes on.
+# More confidences than this are sorted in a thread, so that the event loop goes on.
 _INLINE_CONFIDENCES = 4096
 _NO_TIER = "This version has no fast tier, so the model itself has answered; make one with a distillation."
 _TRUNCATES: tuple[Truncate, ...] = ("START", "END", "NONE")
@@ -85,7 +84,7 @@ class Classifying:
             embeddings = loaded.embed(inputs, truncate)
         if self._is_use_due(version.model_id):
             self._note_use(version.model_id)
-        return self._answered(version, inputs, partial(decision.probabilities, embeddings), decision)
+        return self._answered(version, inputs, decision.probabilities(embeddings), decision)
 
     async def classify_async(
         self,
@@ -112,16 +111,14 @@ class Classifying:
             if loaded is None:
                 loaded = await to_thread.run_sync(self._registry.get, version)
             decision = loaded.decision.with_thresholds(thresholds)
-            if speed == "fast" and loaded.has_fast_tier:
-                scores = partial(np.asarray, await loaded.fast_async(inputs, truncate))
-            else:
-                scores = partial(decision.probabilities, await loaded.embed_async(inputs, truncate))
+            tier: Speed = speed if loaded.has_fast_tier else "full"
+            confidences = await loaded.confidences_async(inputs, truncate, tier)
         if self._is_use_due(version.model_id):
             await to_thread.run_sync(self._note_use, version.model_id)
         if len(inputs) * len(decision.labels) > _INLINE_CONFIDENCES:
-            answered = await to_thread.run_sync(self._answered, version, inputs, scores, decision)
+            answered = await to_thread.run_sync(self._answered, version, inputs, confidences, decision)
         else:
-            answered = self._answered(version, inputs, scores, decision)
+            answered = self._answered(version, inputs, confidences, decision)
         return replace(answered, warnings=(_NO_TIER,)) if speed == "fast" and not loaded.has_fast_tier else answered
 
     def classify_examples(
@@ -174,9 +171,8 @@ class Classifying:
         return Stopwatch(self._usage, version.organization_id, version.model_id, len(inputs))
 
     def _answered(
-        self, version: ReadyVersion, inputs: Sequence[str], scores: Callable[[], np.ndarray], decision: Decision
+        self, version: ReadyVersion, inputs: Sequence[str], confidences: np.ndarray, decision: Decision
     ) -> Classification:
-        confidences = scores()
         if version.reviewed:
             self._sampler.offer(
                 version.organization_id, version.model_id, version.number, inputs, confidences, decision

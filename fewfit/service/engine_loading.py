@@ -11,7 +11,7 @@ from fewfit.decision import Decision
 from fewfit.errors import QueueFullError
 from fewfit.service.errors import BusyError
 from fewfit.service.loading import CUTS, LoadedModel, TorchLoader
-from fewfit.service.records import Truncate
+from fewfit.service.records import Speed, Truncate
 from fewfit.serving import Engine, EngineSettings, ServedModel
 from fewfit.serving.served import DEFAULT_OWN_TAILS, ModelLoader
 
@@ -70,15 +70,9 @@ class _EngineModel:
         answers.raise_for_errors()
         return answers.embeddings
 
-    async def embed_async(self, texts: Sequence[str], truncate: Truncate) -> np.ndarray:
+    async def confidences_async(self, texts: Sequence[str], truncate: Truncate, speed: Speed = "full") -> np.ndarray:
         with _refusing():
-            answers = await self._engine.answer_async(self._served, texts, truncate=CUTS[truncate])
-        answers.raise_for_errors()
-        return answers.embeddings
-
-    async def fast_async(self, texts: Sequence[str], truncate: Truncate) -> np.ndarray:
-        with _refusing():
-            answers = await self._engine.answer_async(self._served, texts, truncate=CUTS[truncate], speed="fast")
+            answers = await self._engine.answer_async(self._served, texts, truncate=CUTS[truncate], speed=speed)
         answers.raise_for_errors()
         return answers.confidences
 

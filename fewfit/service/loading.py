@@ -17,7 +17,7 @@ from fewfit.data import clean_text
 from fewfit.decision import Decision
 from fewfit.encoders.windows import Windows, embed_windows
 from fewfit.errors import ArtifactError, MissingExtraError
-from fewfit.service.records import Truncate
+from fewfit.service.records import Speed, Truncate
 
 if TYPE_CHECKING:
     from fewfit.encoders.encoder import Encoder
@@ -52,17 +52,16 @@ class LoadedModel(Protocol):
         """What the decision takes, (n_texts, hidden). Raises InputError for a text too long with NONE."""
         ...
 
-    async def embed_async(self, texts: Sequence[str], truncate: Truncate) -> np.ndarray:
-        """Like `embed`, for coroutines: it never holds up the event loop."""
-        ...
-
     @property
     def has_fast_tier(self) -> bool:
-        """Whether `fast_async` may be asked."""
+        """Whether `confidences_async` may be asked with speed="fast"."""
         ...
 
-    async def fast_async(self, texts: Sequence[str], truncate: Truncate) -> np.ndarray:
-        """Confidences (n_texts, n_labels), of the fast tier where it is sure, else of the model."""
+    async def confidences_async(self, texts: Sequence[str], truncate: Truncate, speed: Speed = "full") -> np.ndarray:
+        """Confidences (n_texts, n_labels), for coroutines: it never holds up the event loop.
+
+        With speed="fast" they are the fast tier's where it is sure. Raises like `embed`.
+        """
         ...
 
 
@@ -160,15 +159,14 @@ class _TorchModel:
         found = self._tokenizer.windows(read, most=self.windows, max_length=self._max_length, truncate=cut)
         return embed_windows(Windows(found), self._tokenizer, self._run, batch_tokens=_BATCH_TOKENS)
 
-    async def embed_async(self, texts: Sequence[str], truncate: Truncate) -> np.ndarray:
-        return await to_thread.run_sync(self.embed, texts, truncate)
-
     @property
     def has_fast_tier(self) -> bool:
         return False
 
-    async def fast_async(self, texts: Sequence[str], truncate: Truncate) -> np.ndarray:
-        raise NotImplementedError("torch is the reference; it has no fast tier")
+    async def confidences_async(self, texts: Sequence[str], truncate: Truncate, speed: Speed = "full") -> np.ndarray:
+        if speed == "fast":
+            raise NotImplementedError("torch is the reference; it has no fast tier")
+        return self.decision.probabilities(await to_thread.run_sync(self.embed, texts, truncate))
 
     def _run(self, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
         import torch

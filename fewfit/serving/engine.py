@@ -267,12 +267,13 @@ class Engine:
         started_s = time.perf_counter()
         try:
             embeddings = self._embeddings(batch)
+            confidences = _confidences(batch, embeddings)
         except Exception as error:  # noqa: BLE001 - whatever one text does must not reach the others
             self._one_by_one(batch, error)
             return
-        for item, embedding in zip(batch, embeddings, strict=True):
+        for item, embedding, own in zip(batch, embeddings, confidences, strict=True):
             self._cache.put(item.organisation, item.request.model, item.ids, embedding)
-            item.request.answer(item.window, embedding)
+            item.request.answer(item.window, embedding, own)
         longest = max(item.length for item in batch)
         n_tokens = sum(item.length for item in batch)
         self._counters.batch(len(batch), n_tokens, longest * len(batch), time.perf_counter() - started_s)
@@ -341,6 +342,18 @@ def _tails_of(items: Sequence[Item], hidden: Any, mask: NDArray[np.int64]) -> ND
     if tail.shared is None:
         return tail.run(hidden, mask)
     return tail.shared.run_for([item.request.model.tail for item in items], hidden, mask)
+
+
+def _confidences(batch: Sequence[Item], embeddings: NDArray[np.float32]) -> list[NDArray[np.float64]]:
+    """The confidences (n_labels,) of each text, computed for all texts of a model at once."""
+    by_model: dict[ServedModel, list[int]] = {}
+    for row, item in enumerate(batch):
+        by_model.setdefault(item.request.model, []).append(row)
+    found: dict[int, NDArray[np.float64]] = {}
+    for model, rows in by_model.items():
+        own = embeddings if len(rows) == len(batch) else embeddings[rows]
+        found.update(zip(rows, model.decision.probabilities(own), strict=True))
+    return [found[row] for row in range(len(batch))]
 
 
 def _joined(parts: Sequence[Answers], step: int) -> Answers:

@@ -26,17 +26,21 @@ class Answers:
 
     `embeddings` is float32 (n_texts, embedding). A text that failed has a row of NaN there, and its
     error is in `errors` under its position; the other texts are answered all the same. A text that the
-    fast tier answered has no embedding (NaN), and its confidences are in `fast` under its position.
+    fast tier answered has no embedding (NaN), and its confidences are in `fast` under its position. `known` are the
+    confidences of all texts where they are known already.
     """
 
     decision: Decision
     embeddings: NDArray[np.float32]
     errors: Mapping[int, FewfitError]
     fast: Mapping[int, NDArray[np.float64]] = field(default_factory=dict)
+    known: NDArray[np.float64] | None = None
 
     @cached_property
     def confidences(self) -> NDArray[np.float64]:
         """Confidences (n_texts, n_labels), columns as in `decision.labels`; NaN for a text that failed."""
+        if self.known is not None:
+            return self.known
         if not self.fast:
             return self.decision.probabilities(self.embeddings)
         confidences = np.empty((len(self.embeddings), len(self.decision.labels)))
@@ -71,6 +75,7 @@ class Request:
         self._embeddings = np.full((len(windows.ids), model.embedding_size), np.nan, dtype=np.float32)
         self._errors = errors
         self._fast: dict[int, NDArray[np.float64]] = {}
+        self._confidences: dict[int, NDArray[np.float64]] = {}
         self._open = len(windows.ids) - len(errors)
         self._lock = threading.Lock()
         if self._open == 0:
@@ -81,9 +86,13 @@ class Request:
         """Whether the caller has given up."""
         return self.future.cancelled()
 
-    def answer(self, window: int, embedding: NDArray[np.float32]) -> None:
-        """Takes in the embedding of a window."""
+    def answer(
+        self, window: int, embedding: NDArray[np.float32], confidences: NDArray[np.float64] | None = None
+    ) -> None:
+        """Takes in the embedding of a window, and the confidences (n_labels,) that it has where they are known."""
         self._embeddings[window] = embedding
+        if confidences is not None:
+            self._confidences[window] = confidences
         self._close(1)
 
     def answer_fast(self, answers: Mapping[int, NDArray[np.float64]]) -> None:
@@ -117,7 +126,11 @@ class Request:
     def _finish(self) -> None:
         with contextlib.suppress(InvalidStateError):  # the caller gave up in this very moment
             embeddings = self._windows.mean(self._embeddings)
-            self.future.set_result(Answers(self.model.decision, embeddings, self._errors, self._fast))
+            known = None
+            # Of a text in several windows only their mean has confidences.
+            if len(self._confidences) == len(self._windows.ids) == len(embeddings):
+                known = np.stack([self._confidences[window] for window in range(len(embeddings))])
+            self.future.set_result(Answers(self.model.decision, embeddings, self._errors, self._fast, known))
 
 
 @dataclass(eq=False, slots=True)
