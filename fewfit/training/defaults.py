@@ -14,8 +14,10 @@ LEARNING_RATE_TIMES_WIDTH = 1e-4 * 384
 # Twice that with several labels a text: 1.7 points of macro F1 more at 100 rows of nlupp_banking and xed
 # (english-small, 4 samples). With one label a text it cost 0.8 points (5 tasks at 8 a label, 9 samples).
 MULTILABEL_LEARNING_RATE_FACTOR = 2.0
-# Where attention alone is tuned it is more: 2e-4 with one label a text.
-ATTENTION_LEARNING_RATE_FACTOR = 2.0
+# Where attention alone is tuned it is more. With one label a text, 2e-4 whatever the width: at 384 wide 1e-4 lost 3 points
+# and 3e-4 gained none that is sure (14 samples of 5 tasks); at 768 wide 1e-4 lost 1.4 points of 5 samples, and on two other
+# tasks 2e-4 was 0 to 5 points better than all weights (3 samples). With several labels, see benchmarks/README.md.
+ATTENTION_LEARNING_RATE = 2e-4
 ATTENTION_MULTILABEL_LEARNING_RATE_FACTOR = 12.0
 LORA_RANK, MULTILABEL_LORA_RANK = 32, 64
 
@@ -45,13 +47,15 @@ def lora_rank_for(encoder: Encoder, kind: Kind, settings: TrainingSettings) -> i
 
 
 def learning_rate_for(encoder: Encoder, kind: Kind, settings: TrainingSettings) -> float:
-    """The wanted peak learning rate, else the less the wider the base's layers are."""
+    """The wanted peak learning rate, else what suits the kind of labels, the base's width and what is tuned."""
     if settings.learning_rate is not None:
         return settings.learning_rate
-    if lora_rank_for(encoder, kind, settings) is None:
-        factor = MULTILABEL_LEARNING_RATE_FACTOR if kind == "multi" else 1.0
-    else:
-        factor = ATTENTION_MULTILABEL_LEARNING_RATE_FACTOR if kind == "multi" else ATTENTION_LEARNING_RATE_FACTOR
+    tunes_all = lora_rank_for(encoder, kind, settings) is None
+    if kind == "single" and not tunes_all:
+        return ATTENTION_LEARNING_RATE
+    factor = 1.0
+    if kind == "multi":
+        factor = MULTILABEL_LEARNING_RATE_FACTOR if tunes_all else ATTENTION_MULTILABEL_LEARNING_RATE_FACTOR
     return factor * LEARNING_RATE_TIMES_WIDTH / encoder.config.hidden_size
 
 

@@ -33,8 +33,8 @@ class TrainingSettings:
     model takes a fraction of the memory, and a hundred of them are served nearly as fast as one. With 0 all weights are
     tuned and kept, as they are in encoders of other kinds than BERT's. `steps` is how many
     optimiser steps (None: at least 30, and at least four times each text), `batch_size` how many texts a
-    step. `learning_rate` is the peak, warmed up over the first tenth and decayed linearly to zero (None: 1e-4 for
-    layers 384 wide, and the less the wider they are).
+    step. `learning_rate` is the peak, warmed up over the first tenth and decayed linearly to zero (None: 2e-4;
+    docs/training.md has those of other cases).
     Three losses can be mixed by weight: `cosine_weight` for the cosine similarity of pairs,
     `contrastive_weight` for supervised contrast (its `temperature` divides the similarities),
     `classification_weight` for cross-entropy through a linear head; see `fewfit.training.losses`.
