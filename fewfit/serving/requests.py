@@ -128,7 +128,7 @@ class Request:
             embeddings = self._windows.mean(self._embeddings)
             known = None
             # Of a text in several windows only their mean has confidences.
-            if len(self._confidences) == len(self._windows.ids) == len(embeddings):
+            if self._confidences and len(self._confidences) == len(self._windows.ids) == len(embeddings):
                 known = np.stack([self._confidences[window] for window in range(len(embeddings))])
             self.future.set_result(Answers(self.model.decision, embeddings, self._errors, self._fast, known))
 

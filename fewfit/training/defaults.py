@@ -14,9 +14,9 @@ LEARNING_RATE_TIMES_WIDTH = 1e-4 * 384
 # Twice that with several labels a text: 1.7 points of macro F1 more at 100 rows of nlupp_banking and xed
 # (english-small, 4 samples). With one label a text it cost 0.8 points (5 tasks at 8 a label, 9 samples).
 MULTILABEL_LEARNING_RATE_FACTOR = 2.0
-# Where attention alone is tuned it is more. With one label a text, 2e-4 whatever the width: at 384 wide 1e-4 lost 3 points
-# and 3e-4 gained none that is sure (14 samples of 5 tasks); at 768 wide 1e-4 lost 1.4 points of 5 samples, and on two other
-# tasks 2e-4 was 0 to 5 points better than all weights (3 samples). With several labels, see benchmarks/README.md.
+# Where attention alone is tuned it is more. With one label a text, 2e-4 whatever the width: at 384 wide 1e-4 lost 3
+# points and 3e-4 gained none that is sure (14 samples of 5 tasks); at 768 wide 1e-4 lost 1.4 points on one task (5
+# samples), and on two others 2e-4 was 0 to 5 points better than all weights (3). For several, benchmarks/README.md.
 ATTENTION_LEARNING_RATE = 2e-4
 ATTENTION_MULTILABEL_LEARNING_RATE_FACTOR = 12.0
 LORA_RANK, MULTILABEL_LORA_RANK = 32, 64
