@@ -107,6 +107,21 @@ def test_callers_of_several_models_share_trunk_batches(toy: ToyModel, others: li
         np.testing.assert_allclose(embedding, alone[row % 3][row % len(texts)], atol=SAME)
 
 
+def test_confidences_are_those_of_the_embeddings_whichever_models_share_a_batch(
+    toy: ToyModel, others: list[ToyModel], reader: ToyModel
+) -> None:
+    models = {"toy": toy, "reader": reader, **{f"other {number}": other for number, other in enumerate(others)}}
+    texts = [*TEXTS, " ".join(TEXTS * 3)]  # of the last one, `reader` reads several windows
+    with Engine() as engine:
+        for name, model in models.items():
+            engine.load(name, model.artifact)
+        futures = [(name, engine.submit(name, texts[start:])) for start in range(len(texts)) for name in models]
+        for name, future in futures:
+            answers = future.result()
+            wanted = models[name].artifact.decision.probabilities(answers.embeddings)
+            np.testing.assert_allclose(answers.confidences, wanted, atol=SAME, err_msg=name)
+
+
 def test_many_threads_get_what_one_gets(toy: ToyModel) -> None:
     texts = _many(200)
     with Engine() as engine:
