@@ -25,24 +25,31 @@ _MASKED = 1e30  # taken from the score of a padded position: its weight becomes 
 _OFFSET_POSITIONS = ("camembert", "mpnet", "roberta", "xlm-roberta")
 
 
-def block_graphs(model: BlockModel, tail_layers: int, lora_rank: int | None = None) -> tuple[Graph, Graph]:
-    """The graphs of trunk and tail, in float32.
-
-    With `lora_rank` the tail has two more inputs: `LORA_INPUT`, float32 (n_rows, hidden), the low-rank matrices of any
-    number of models, and `LORA_FIRST`, int64 (n_texts or 1,), the row where those of each text's model, or of all
-    texts' model, begin (see `fewfit.encoders.lora`). The weights are then the base's own.
-    """
+def block_graphs(model: BlockModel, tail_layers: int) -> tuple[Graph, Graph]:
+    """The graphs of trunk and tail, in float32."""
     trunk = _Writer(model)
     trunk.layers(trunk.embeddings(), model.config.n_layers - tail_layers, "trunk_output")
-    tail = _Writer(model)
-    if lora_rank is not None:
-        tail.read_lora(tail_layers, lora_rank)
-    tail.pooled(tail.layers("trunk_output", tail_layers, "last_hidden"))
     hidden = ["batch", "seq", model.config.hidden_size]
-    return (
-        trunk.graph({"input_ids": ["batch", "seq"]}, "trunk_output", hidden),
-        tail.graph({"trunk_output": hidden}, "sentence_embedding", ["batch", model.config.embedding_size]),
-    )
+    return trunk.graph({"input_ids": ["batch", "seq"]}, "trunk_output", hidden), _tail(_Writer(model), tail_layers)
+
+
+def low_rank_tail_graph(model: BlockModel, tail_layers: int, rank: int) -> Graph:
+    """The tail's graph for many low-rank models at once, in float32. Its weights are the base's own.
+
+    It has two more inputs: `LORA_INPUT`, float32 (n_rows, hidden), the low-rank matrices of any number of models, and
+    `LORA_FIRST`, int64 (n_texts or 1,), the row where those of each text's model, or of all texts' model, begin (see
+    `fewfit.encoders.lora`).
+    """
+    writer = _Writer(model)
+    writer.read_lora(tail_layers, rank)
+    return _tail(writer, tail_layers)
+
+
+def _tail(writer: "_Writer", tail_layers: int) -> Graph:
+    config = writer.config
+    writer.pooled(writer.layers("trunk_output", tail_layers, "last_hidden"))
+    hidden = {"trunk_output": ["batch", "seq", config.hidden_size]}
+    return writer.graph(hidden, "sentence_embedding", ["batch", config.embedding_size])
 
 
 class _Writer:

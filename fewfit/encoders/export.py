@@ -26,7 +26,7 @@ from onnx import numpy_helper
 from torch import nn
 from torch.export import Dim
 
-from fewfit.encoders.block_graphs import OPSET, block_graphs
+from fewfit.encoders.block_graphs import OPSET, block_graphs, low_rank_tail_graph
 from fewfit.encoders.block_model import block_model
 from fewfit.encoders.cache import cache_folder, write_atomically
 from fewfit.encoders.config import EncoderConfig
@@ -74,7 +74,7 @@ def export_graphs(
         plain = _with_int8(*block_graphs(known, tail_layers))
         if lora_rank is None:
             return plain
-        return replace(plain, low_rank_tail=_with_int8(*block_graphs(known, tail_layers, lora_rank)).tail)
+        return replace(plain, low_rank_tail=_tails(low_rank_tail_graph(known, tail_layers, lora_rank)))
     if lora_rank is not None:
         raise BaseError(f"A low-rank tail of this {config.architecture} encoder cannot be exported to ONNX.")
     folder = cache_folder() / "graphs" / _key(weights, config, tail_layers)
@@ -141,8 +141,12 @@ def _with_int8(trunk: Graph, tail: Graph) -> ExportedGraphs:
     # What the trunk rounds away no tail brings back: it is finer than a tail's int8.
     return ExportedGraphs(
         {"fp32": trunk, "int8": to_int8(trunk, two_terms="attention"), "mixed": to_int8(trunk, two_terms="layer")},
-        {"fp32": tail, "int8": to_int8(tail), "mixed": to_int8(tail, two_terms="layer")},
+        _tails(tail),
     )
+
+
+def _tails(tail: Graph) -> dict[Precision, Graph]:
+    return {"fp32": tail, "int8": to_int8(tail), "mixed": to_int8(tail, two_terms="layer")}
 
 
 def _randomize(module: nn.Module, generator: torch.Generator, least_rows: int) -> dict[str, int]:
