@@ -12,10 +12,9 @@ from torch import nn
 
 from fewfit.encoders.block_model import block_model
 from fewfit.encoders.config import EncoderConfig, read_config
-from fewfit.encoders.lora import is_lora
-from fewfit.encoders.lora_extraction import add_lora
+from fewfit.encoders.lora import is_lora, merged
 from fewfit.encoders.pooling import load_dense
-from fewfit.encoders.split import Tail, Trunk
+from fewfit.encoders.split import Tail, Trunk, parameters_of
 from fewfit.encoders.tokenizing import Tokenizer, Truncate
 from fewfit.encoders.weights import OnProgress, Weights, locate
 from fewfit.encoders.windows import Windows, embed_windows
@@ -115,12 +114,11 @@ class Encoder:
         _, tail = self.split(tail_layers)
         try:
             if is_lora(parameters):
-                add_lora(tail, parameters)
-            else:
-                tail.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in parameters.items()})
+                parameters = merged(parameters_of(tail), parameters, self.config.architecture)
+            tail.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in parameters.items()})
         except KeyError as error:
             raise ArtifactError(f"The tail does not fit the base: it lacks {error}.") from error
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:
             raise ArtifactError(f"The tail does not fit the base: {error}") from error
         return tail
 

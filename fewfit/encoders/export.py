@@ -33,11 +33,12 @@ from fewfit.encoders.config import EncoderConfig
 from fewfit.encoders.encoder import Encoder
 from fewfit.encoders.graphs import PRECISIONS, Binding, Form, Graph, Precision
 from fewfit.encoders.int8_graph import missing_tensor, to_int8
+from fewfit.encoders.split import parameters_of
 from fewfit.encoders.weights import Weights
 from fewfit.errors import BaseError
 
 # Counts up whenever what is exported changes, so that older files in the cache are left alone.
-EXPORT_VERSION = 2
+EXPORT_VERSION = 3
 _INLINE_LIMIT = 64  # values: smaller constants (shapes, scalars) stay inside the graph
 
 Part = Literal["trunk", "tail"]
@@ -74,7 +75,7 @@ def export_graphs(
         plain = _with_int8(*block_graphs(known, tail_layers))
         if lora_rank is None:
             return plain
-        return replace(plain, low_rank_tail=_tails(low_rank_tail_graph(known, tail_layers, lora_rank)))
+        return replace(plain, low_rank_tail=_precisions(low_rank_tail_graph(known, tail_layers, lora_rank)))
     if lora_rank is not None:
         raise BaseError(f"A low-rank tail of this {config.architecture} encoder cannot be exported to ONNX.")
     folder = cache_folder() / "graphs" / _key(weights, config, tail_layers)
@@ -90,8 +91,7 @@ def export_graphs(
 def base_arrays(encoder: Encoder, tail_layers: int, part: Part) -> dict[str, NDArray[np.float32]]:
     """The parameters of a base's own trunk or tail by name, float32, as the part's graph asks for them."""
     trunk, tail = encoder.split(tail_layers)
-    module = trunk if part == "trunk" else tail
-    return {name: tensor.detach().cpu().float().numpy() for name, tensor in module.state_dict().items()}
+    return parameters_of(trunk if part == "trunk" else tail)
 
 
 def self_contained(
@@ -138,15 +138,11 @@ def _export(weights: Weights, tail_layers: int) -> ExportedGraphs:
 
 
 def _with_int8(trunk: Graph, tail: Graph) -> ExportedGraphs:
-    # What the trunk rounds away no tail brings back: it is finer than a tail's int8.
-    return ExportedGraphs(
-        {"fp32": trunk, "int8": to_int8(trunk, two_terms="attention"), "mixed": to_int8(trunk, two_terms="layer")},
-        _tails(tail),
-    )
+    return ExportedGraphs(_precisions(trunk), _precisions(tail))
 
 
-def _tails(tail: Graph) -> dict[Precision, Graph]:
-    return {"fp32": tail, "int8": to_int8(tail), "mixed": to_int8(tail, two_terms="layer")}
+def _precisions(graph: Graph) -> dict[Precision, Graph]:
+    return {"fp32": graph, "int8": to_int8(graph), "mixed": to_int8(graph, two_terms=True)}
 
 
 def _randomize(module: nn.Module, generator: torch.Generator, least_rows: int) -> dict[str, int]:

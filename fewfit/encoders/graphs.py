@@ -11,12 +11,14 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from fewfit.encoders.quantize import int8_name, plain_array, quantize_rows, scale_name
+from fewfit.encoders.quantize import plain_array, rounded_array, smooth_name
 
 # "mixed" is int8 with the most sensitive activations in two terms, 15 bits (see `int8_graph`).
 Precision = Literal["int8", "mixed", "fp32"]
 PRECISIONS: tuple[Precision, ...] = ("int8", "mixed", "fp32")  # fastest first
-Form = Literal["plain", "transposed", "int8", "int8-transposed", "scale"]
+Form = Literal[
+    "plain", "transposed", "int8", "int8-transposed", "scale", "smooth-int8-transposed", "smooth-scale", "smoothing"
+]
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -26,7 +28,8 @@ class Binding:
     """Which weight stands where: initializer `name` of a graph is parameter `weight`, in this `form`.
 
     Parameters are kept as torch has them, a row for each output. "plain" and "transposed" are float32;
-    "int8" and "int8-transposed" are its rounded rows, "scale" what each row is multiplied by.
+    "int8" and "int8-transposed" are its rounded rows, "scale" what each row is multiplied by. "smooth-..." are
+    those of the smoothed parameter (see `smoothing`), "smoothing" is what activations are multiplied by to meet it.
     """
 
     name: str
@@ -70,13 +73,13 @@ class Graph:
 
 def _resolve(binding: Binding, arrays: Arrays) -> NDArray[Any]:
     weight, form = binding.weight, binding.form
-    rounded = int8_name(weight) in arrays
     value: NDArray[Any]
     if form in ("plain", "transposed"):
         value = plain_array(arrays, weight)
-    elif rounded:
-        value = arrays[scale_name(weight)] if form == "scale" else arrays[int8_name(weight)]
+    elif form == "smoothing":
+        smooth = arrays.get(smooth_name(weight))
+        value = np.ones(plain_array(arrays, weight).shape[1], dtype=np.float32) if smooth is None else 1 / smooth
     else:
-        rows, scale = quantize_rows(np.asarray(arrays[weight], dtype=np.float32))
-        value = scale if form == "scale" else rows
-    return np.ascontiguousarray(value.T if form in ("transposed", "int8-transposed") else value)
+        rows, scale = rounded_array(arrays, weight, smoothed=form.startswith("smooth-"))
+        value = scale if form.endswith("scale") else rows
+    return np.ascontiguousarray(value.T if form.endswith("transposed") else value)

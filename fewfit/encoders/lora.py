@@ -70,16 +70,31 @@ def lora_rows(parameters: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
     return np.concatenate(values)
 
 
+def changed_weights(n_layers: int, architecture: str) -> set[str]:
+    """The names of a tail's parameters that a low-rank change is added to."""
+    names = LAYER_NAMES[architecture]
+    linears = (names.query, names.key, names.value, names.out)
+    return {f"body.layers.{number}.{linear}.weight" for number in range(n_layers) for linear in linears}
+
+
 def merged(
     base: Mapping[str, NDArray[Any]], parameters: Mapping[str, NDArray[Any]], architecture: str
 ) -> dict[str, Any]:
     """The whole tail of a low-rank model: the base's own parameters, rounded or not, with what the model adds to them.
 
-    Raises KeyError where a parameter is missing, ValueError where one has another shape.
+    Raises KeyError where a parameter is missing, ValueError where one has another shape or belongs to no layer.
     """
     names = LAYER_NAMES[architecture]
     whole = dict(base)
-    n_layers = sum(name.endswith(".qkv.lora_a") for name in parameters)
+    n_layers = sum(name.endswith(f".{names.query}.bias") for name in base)
+    expected = {
+        f"{_PREFIX}{number}.{part}.lora_{matrix}"
+        for number in range(n_layers)
+        for part in ("qkv", "out")
+        for matrix in "ab"
+    }
+    if unknown := sorted(set(parameters) - expected):
+        raise ValueError(f"it has {unknown[0]}, which this tail of {n_layers} layers does not have")
     for number in range(n_layers):
         for part, linears in (("qkv", (names.query, names.key, names.value)), ("out", (names.out,))):
             low, high = (np.asarray(parameters[f"{_PREFIX}{number}.{part}.lora_{matrix}"]) for matrix in "ab")

@@ -1,6 +1,6 @@
 """Low-rank tails out of tuned ones: the change of each layer's attention, in the few directions that it mostly has."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -46,31 +46,6 @@ def extract_lora(tail: Tail, base: Tail, rank: int) -> dict[str, NDArray[np.floa
                 found[f"lora.{number}.{name}.lora_a"] = _array((right[:, :kept] * root).T)
                 found[f"lora.{number}.{name}.lora_b"] = _array(left[:, :kept] * root)
     return found
-
-
-def add_lora(tail: Tail, parameters: Mapping[str, NDArray[np.float32]]) -> None:
-    """Adds a low-rank change to the untuned tail that it was extracted from.
-
-    Raises KeyError where a parameter is missing, RuntimeError where one has another shape or there are others.
-    """
-    layers = _layers(tail)
-    expected = {
-        f"lora.{number}.{name}.lora_{matrix}"
-        for number, layer in enumerate(layers)
-        for name in layer
-        for matrix in "ab"
-    }
-    if unknown := sorted(set(parameters) - expected):
-        raise RuntimeError(f"it has {unknown[0]}, which this tail of {len(layers)} layers does not have")
-    with torch.no_grad():
-        for number, layer in enumerate(layers):
-            for name, linears in layer.items():
-                low, high = (
-                    torch.from_numpy(np.array(parameters[f"lora.{number}.{name}.lora_{matrix}"])) for matrix in "ab"
-                )
-                change = torch.split(high @ low, [linear.out_features for linear in linears])
-                for linear, part in zip(linears, change, strict=True):
-                    linear.weight += part.to(linear.weight)
 
 
 def _layers(tail: Tail) -> list[_Changed]:

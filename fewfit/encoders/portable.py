@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +14,7 @@ from safetensors.numpy import load, save
 from fewfit.encoders.cache import cache_folder, write_bytes_atomically
 from fewfit.encoders.config import DenseLayer, EncoderConfig
 from fewfit.encoders.graphs import PRECISIONS, Graph, Precision
-from fewfit.encoders.quantize import quantize_arrays
+from fewfit.encoders.quantize import quantize_arrays, smooth_name
 from fewfit.errors import BaseNotFoundError, DigestError
 
 ENCODER_FILE = "encoder.json"
@@ -159,10 +159,25 @@ def kept_weights(part: SharedPart, digest: str) -> Path:
     return cache_folder() / f"{part}s" / f"{digest}.safetensors"
 
 
-def pack_weights(part: SharedPart, arrays: Mapping[str, NDArray[Any]], graph: Graph) -> SharedWeights:
-    """A base's parameters as a safetensors file, rounded where `graph` reads them rounded."""
-    rounded = {binding.weight for binding in graph.bindings if binding.form == "scale"}
-    packed = quantize_arrays({name: np.ascontiguousarray(value) for name, value in arrays.items()}, rounded)
+def pack_weights(
+    part: SharedPart,
+    arrays: Mapping[str, NDArray[Any]],
+    graph: Graph,
+    smoothing: Mapping[str, NDArray[np.float32]] | None = None,
+    changed: Collection[str] = (),
+) -> SharedWeights:
+    """A base's parameters as a safetensors file, rounded (and smoothed) where `graph` reads them so.
+
+    What models add to the parameters in `changed` is less than a step of int8, and would be lost in rounding a second
+    time: these are kept in float16.
+    """
+    given = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
+    for name in {binding.weight for binding in graph.bindings if binding.form == "smooth-scale"}:
+        if smoothing is not None and name in smoothing:
+            given[smooth_name(name)] = smoothing[name]
+    rounded = {binding.weight for binding in graph.bindings if binding.form in ("scale", "smooth-scale")}
+    packed = quantize_arrays(given, rounded.difference(changed))
+    packed |= {name: given[name].astype(np.float16) for name in rounded.intersection(changed)}
     content = save(packed)
     return SharedWeights(part, hashlib.sha256(content).hexdigest(), content)
 

@@ -1,4 +1,8 @@
-"""Weights as 8-bit integers: one scale a row, symmetric, no calibration."""
+"""Weights as 8-bit integers: one scale a row, symmetric.
+
+Beside a weight its smoothing may be kept (see `smoothing`), a factor a column: then the rows that are kept rounded
+are those of the weight times its smoothing.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -20,6 +24,11 @@ def scale_name(name: str) -> str:
     return f"{name}:scale"
 
 
+def smooth_name(name: str) -> str:
+    """Under which name the smoothing of a parameter is kept."""
+    return f"{name}:smooth"
+
+
 def quantize_rows(weight: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """A matrix (rows, columns) as int8 of that shape and float32 scales (rows,).
 
@@ -36,19 +45,34 @@ def dequantize(rows: NDArray[np.int8], scale: NDArray[np.float32]) -> NDArray[np
 
 
 def quantize_arrays(arrays: Mapping[str, NDArray[Any]], names: Iterable[str]) -> dict[str, NDArray[Any]]:
-    """The same parameters with those in `names` rounded to int8; the others stay float32."""
+    """The same parameters with those in `names` rounded to int8, smoothed if they can be; the others stay float32."""
     chosen = set(names)
     out: dict[str, NDArray[Any]] = {}
     for name, value in arrays.items():
         if name in chosen:
-            out[int8_name(name)], out[scale_name(name)] = quantize_rows(np.asarray(value, dtype=np.float32))
+            out[int8_name(name)], out[scale_name(name)] = rounded_array(arrays, name, smoothed=True)
         else:
             out[name] = np.asarray(value)
     return out
 
 
+def rounded_array(
+    arrays: Mapping[str, NDArray[Any]], name: str, *, smoothed: bool
+) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """A parameter's rows in int8 and their scales, `smoothed` by what is kept for that, or as they are.
+
+    Raises KeyError where there is no such parameter, rounded or not.
+    """
+    smooth = arrays.get(smooth_name(name))
+    if int8_name(name) in arrays and (smoothed or smooth is None):
+        return arrays[int8_name(name)], arrays[scale_name(name)]
+    weight = plain_array(arrays, name)
+    return quantize_rows(weight if smooth is None or not smoothed else weight * smooth)
+
+
 def plain_array(arrays: Mapping[str, NDArray[Any]], name: str) -> NDArray[np.float32]:
     """A parameter in float32, whether it is kept as it is or rounded. Raises KeyError where it is neither."""
-    if int8_name(name) in arrays:
-        return dequantize(arrays[int8_name(name)], arrays[scale_name(name)])
-    return np.asarray(arrays[name], dtype=np.float32)
+    if int8_name(name) not in arrays:
+        return np.asarray(arrays[name], dtype=np.float32)
+    smoothed = dequantize(arrays[int8_name(name)], arrays[scale_name(name)])
+    return smoothed / arrays[smooth_name(name)] if smooth_name(name) in arrays else smoothed

@@ -3,7 +3,9 @@
 import copy
 from typing import Any, Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers.masking_utils import create_bidirectional_mask, create_bidirectional_sliding_window_mask
 
@@ -11,6 +13,11 @@ from fewfit.encoders.config import EncoderConfig
 from fewfit.encoders.pooling import pool
 
 _SHORT_TOKENS = 128
+
+
+def parameters_of(part: nn.Module) -> dict[str, NDArray[np.float32]]:
+    """The parameters of a trunk or a tail by name, in float32."""
+    return {name: tensor.detach().cpu().float().numpy() for name, tensor in part.state_dict().items()}
 
 
 class Layers(nn.Module):

@@ -10,7 +10,7 @@ import numpy as np
 from fewfit.artifact import Artifact
 from fewfit.decision import Decision
 from fewfit.encoders.graphs import PRECISIONS, Precision
-from fewfit.encoders.lora import lora_rank
+from fewfit.encoders.lora import changed_weights, lora_rank
 from fewfit.encoders.portable import PortableEncoder, pack_weights
 from fewfit.errors import ArtifactError
 from fewfit.serving.parity import ODD_TEXTS, TOLERANCE, Parity, compare, cpu_kind, probe_texts
@@ -37,12 +37,14 @@ def make_portable(
     even full precision agrees.
     """
     from fewfit.encoders.export import base_arrays, export_graphs
+    from fewfit.encoders.smoothing import smoothing_of
 
     tail_layers = artifact.manifest.base.tail_layers
     rank = lora_rank(artifact.tail)
     graphs = export_graphs(encoder.weights, encoder.config, tail_layers, rank)
     trunk_arrays = base_arrays(encoder, tail_layers, "trunk")
     tail_arrays = None if rank is None else base_arrays(encoder, tail_layers, "tail")
+    smoothing = smoothing_of(encoder, tail_layers, ODD_TEXTS)
     asked = probe_texts(texts)
     embeddings = embed(asked)
     trained = artifact.decision.probabilities(embeddings)
@@ -54,8 +56,16 @@ def make_portable(
             tail_layers,
             graphs.trunk,
             graphs.tail,
-            pack_weights("trunk", trunk_arrays, graphs.trunk[precision]),
-            None if tail_arrays is None else pack_weights("tail", tail_arrays, graphs.tail[precision]),
+            pack_weights("trunk", trunk_arrays, graphs.trunk[precision], smoothing["trunk"]),
+            None
+            if tail_arrays is None
+            else pack_weights(
+                "tail",
+                tail_arrays,
+                graphs.tail[precision],
+                smoothing["tail"],
+                changed_weights(tail_layers, encoder.config.architecture),
+            ),
             graphs.low_rank_tail,
         )
         ready = replace(artifact, portable=portable, probes=probes, probe_embeddings=probe_embeddings)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from fewfit.data import LongTexts, stratified_folds
 from fewfit.decision import Calibration, Decision, Head, probabilities
 from fewfit.encoders.encoder import Encoder
-from fewfit.encoders.lora_extraction import add_lora, extract_lora, freeze_all_but_attention
-from fewfit.encoders.split import Tail, Trunk
+from fewfit.encoders.lora_extraction import extract_lora, freeze_all_but_attention
+from fewfit.encoders.split import Tail, Trunk, parameters_of
 from fewfit.training.activations import Activations, ComputedActivations, KeptActivations, embed
 from fewfit.training.calibration import PRIOR_EXAMPLES, fit_calibration, prior_calibration
 from fewfit.training.cross_validation import OutOfFold
@@ -221,7 +221,7 @@ class _Job:
             lora = self._lora(tail)
         return TrainedModel(
             tail=tail,
-            tail_parameters=lora or _parameters(tail),
+            tail_parameters=lora or parameters_of(tail),
             decision=decision if tuned else frozen,
             frozen=frozen,
             tuned=tuned,
@@ -270,8 +270,7 @@ class _Job:
         lora = self._lora(learnt.tail)
         if lora is None:
             return learnt, None
-        tail = self._new_tail()
-        add_lora(tail, lora)
+        tail = self.encoder.tail_of(self.tail_layers, lora)
         compact = self._with_heads(tail.eval(), learnt.start, activations, learnt.texts)
         alike = _mean_cosine(learnt.embeddings[way], compact.embeddings[way])
         if alike < LEAST_ALIKE:
@@ -520,10 +519,6 @@ def _fold_keys(targets: Targets) -> list[str] | list[list[str]]:
     if targets.kind == "single":
         return [targets.labels[column] for column in targets.index]
     return [[targets.labels[column] for column in np.flatnonzero(row)] for row in targets.matrix]
-
-
-def _parameters(tail: Tail) -> dict[str, NDArray[np.float32]]:
-    return {name: value.detach().cpu().numpy() for name, value in tail.state_dict().items()}
 
 
 def _mean_cosine(some: np.ndarray, others: np.ndarray) -> float:

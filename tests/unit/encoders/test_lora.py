@@ -7,9 +7,10 @@ import torch
 from fewfit.encoders.encoder import Encoder
 from fewfit.encoders.export import base_arrays, export_graphs
 from fewfit.encoders.graphs import PRECISIONS
-from fewfit.encoders.lora import LORA_FIRST, LORA_INPUT, lora_rank, lora_rows, merged
-from fewfit.encoders.lora_extraction import add_lora, extract_lora, freeze_all_but_attention
-from fewfit.encoders.quantize import quantize_arrays
+from fewfit.encoders.lora import LORA_FIRST, LORA_INPUT, changed_weights, lora_rank, lora_rows, merged
+from fewfit.encoders.lora_extraction import extract_lora, freeze_all_but_attention
+from fewfit.encoders.portable import pack_weights
+from fewfit.encoders.quantize import dequantize, quantize_arrays, rounded_array
 from fewfit.encoders.split import Tail
 from fewfit.errors import ArtifactError, BaseError
 from fewfit.serving.sessions import LowRankTail, SharedTailSession, TrunkSession
@@ -24,12 +25,10 @@ def _changed_tail(encoder: Encoder, tail_layers: int, seed: int, rank: int = RAN
     """A tail whose attention was changed by matrices of `rank`."""
     _, tail = encoder.split(tail_layers)
     _, base = encoder.split(tail_layers)
-    freeze_all_but_attention(tail)
     generator = torch.Generator().manual_seed(seed)
     changes = extract_lora(tail, base, rank)
     changed = {name: (0.3 * torch.randn(array.shape, generator=generator)).numpy() for name, array in changes.items()}
-    add_lora(tail, changed)
-    return tail.eval()
+    return encoder.tail_of(tail_layers, changed).eval()
 
 
 def _parameters(encoder: Encoder, tail: Tail, rank: int = RANK) -> dict[str, np.ndarray]:
@@ -169,6 +168,24 @@ def test_base_and_change_make_a_whole_tail(tmp_path: Path, architecture: Archite
             np.testing.assert_allclose(value, wanted[name], atol=np.abs(wanted[name]).max() / 127, err_msg=name)
     with pytest.raises(ValueError, match="has shape"):
         merged(base, {**parameters, "lora.0.out.lora_a": parameters["lora.0.out.lora_a"][:, :1]}, architecture)
+
+
+def test_a_change_smaller_than_a_step_of_int8_is_not_rounded_away(toy_base: Path) -> None:
+    encoder = Encoder.load(toy_base, device="cpu")
+    tail = _changed_tail(encoder, 2, seed=1)
+    small = {name: array * np.float32(0.05) for name, array in _parameters(encoder, tail).items()}
+    base, graphs = base_arrays(encoder, 2, "tail"), export_graphs(encoder.weights, encoder.config, 2)
+    changed = changed_weights(2, "bert")
+    packed = pack_weights("tail", base, graphs.tail["int8"], changed=changed).arrays()
+    whole, exact = merged(packed, small, "bert"), merged(base, small, "bert")
+    there = total = 0.0
+    for name in changed:
+        rows, scale = rounded_array(whole, name, smoothed=True)
+        wanted, found = exact[name] - base[name], dequantize(rows, scale) - base[name]
+        assert np.median(np.abs(wanted) / scale[:, None]) < 0.2
+        there, total = there + float((wanted * found).sum()), total + float((wanted**2).sum())
+    # Rounding adds noise of its own; that the change is in there is seen in the sum over all values.
+    assert there / total == pytest.approx(1, abs=0.2)
 
 
 def test_only_the_graph_for_many_models_reads_them_from_inputs_of_their_own(toy_base: Path) -> None:

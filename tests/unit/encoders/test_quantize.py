@@ -4,7 +4,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from fewfit.encoders.quantize import dequantize, int8_name, quantize_arrays, quantize_rows, scale_name
+from fewfit.encoders.quantize import (
+    dequantize,
+    int8_name,
+    plain_array,
+    quantize_arrays,
+    quantize_rows,
+    rounded_array,
+    scale_name,
+    smooth_name,
+)
 
 
 @given(
@@ -33,3 +42,14 @@ def test_only_the_named_parameters_are_rounded() -> None:
     out = quantize_arrays(given_arrays, ["a"])
     assert sorted(out) == sorted([int8_name("a"), scale_name("a"), "b"])
     assert out[int8_name("a")].dtype == np.int8
+
+
+def test_a_smoothed_parameter_is_had_again_smoothed_or_not() -> None:
+    weight, smooth = np.array([[1.0, 0.01], [2.0, -0.02]], dtype=np.float32), np.array([0.125, 8.0], dtype=np.float32)
+    out = quantize_arrays({"a": weight, smooth_name("a"): smooth}, ["a"])
+    # Unsmoothed, the small column has 1 step of 127; smoothed it has 81.
+    np.testing.assert_allclose(plain_array(out, "a"), weight, rtol=0.01)
+    rows, scale = rounded_array(out, "a", smoothed=True)
+    np.testing.assert_allclose(dequantize(rows, scale), weight * smooth, rtol=0.01)
+    rows, scale = rounded_array(out, "a", smoothed=False)
+    assert rows.tolist() == [[127, 1], [127, -1]]
