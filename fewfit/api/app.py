@@ -52,7 +52,6 @@ def create_api(service: ServiceLike, settings: Settings, metrics: Metrics | None
     api.include_router(datasets.files)
     api.include_router(operations.router)
     api.include_router(reference.router)
-    api.router.routes.insert(0, classify.at_once)
     _describe_errors(api)
     return api
 
@@ -60,7 +59,8 @@ def create_api(service: ServiceLike, settings: Settings, metrics: Metrics | None
 def create_app(service: ServiceLike, settings: Settings, pages: ASGIApp | None = None) -> ASGIApp:
     """The whole application for an ASGI server; what is not the API's is answered by `pages`, the dashboard."""
     metrics = Metrics()
-    api: ASGIApp = Authentication(create_api(service, settings, metrics), service.keys)
+    routes = create_api(service, settings, metrics)
+    api: ASGIApp = Authentication(classify.ClassifyAtOnce(routes, routes.state.context), service.keys)
     return Gateway(
         api if pages is None else _Fork(api, pages),
         metrics,

@@ -48,11 +48,16 @@ def bearer(header: str | None) -> str:
     return secret.strip()
 
 
-async def current_caller(request: Request) -> Caller:
+def caller_of(scope: Scope) -> Caller:
     """Who asks; `Authentication` has found out."""
-    caller = request.scope["fewfit.caller"]
+    caller = scope["fewfit.caller"]
     assert isinstance(caller, Caller)
     return caller
+
+
+async def current_caller(request: Request) -> Caller:
+    """Who asks, for FastAPI."""
+    return caller_of(request.scope)
 
 
 CurrentCaller = Annotated[Caller, Depends(current_caller)]

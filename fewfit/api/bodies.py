@@ -5,10 +5,10 @@ from contextlib import suppress
 from typing import TypeVar
 
 from anyio import to_thread
-from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope
 
 from fewfit.web.errors import RequestError, RequestTimeoutError
@@ -54,9 +54,20 @@ def limited(scope: Scope, receive: Receive, *, limit_bytes: int, timeout_s: floa
     return next_message
 
 
-async def read_json(request: Request, kind: type[Body]) -> Body:
-    """A JSON body as a pydantic model, read straight from its bytes. Raises RequestValidationError as FastAPI does."""
-    content = await request.body()
+async def read_json(receive: Receive, kind: type[Body]) -> Body:
+    """A JSON body as a pydantic model, read straight from its bytes.
+
+    Raises RequestValidationError as FastAPI does, ClientDisconnect where the body ends too soon.
+    """
+    pieces: list[bytes] = []
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        pieces.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    content = b"".join(pieces)
     try:
         if len(content) > _INLINE_BYTES:
             return await to_thread.run_sync(kind.model_validate_json, content)

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -24,11 +24,14 @@ def error_response(request_id: str, status: int, message: str, headers: Mapping[
 
 def handle_errors(app: FastAPI) -> None:
     """Makes the app answer every error in our shape."""
-    app.add_exception_handler(FewfitError, _ours)
-    app.add_exception_handler(RequestValidationError, _malformed)
-    app.add_exception_handler(HTTPException, _routing)
-    app.add_exception_handler(ClientDisconnect, _cut_off)
-    app.add_exception_handler(Exception, _unexpected)
+    for kind, handler in _HANDLERS.items():
+        app.add_exception_handler(kind, handler)
+
+
+async def error_answer(request: Request, error: Exception) -> Response:
+    """How the application answers an error, for what is answered before it."""
+    handler = next(_HANDLERS[kind] for kind in type(error).__mro__ if kind in _HANDLERS)
+    return await handler(request, error)
 
 
 def fewfit_error_response(scope: Scope, error: FewfitError) -> Response:
@@ -102,6 +105,15 @@ async def _unexpected(request: Request, error: Exception) -> Response:
     return error_response(
         _id(request), 500, f"Something went wrong inside fewfit. The server's log has it under {_id(request)}."
     )
+
+
+_HANDLERS: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
+    FewfitError: _ours,
+    RequestValidationError: _malformed,
+    HTTPException: _routing,
+    ClientDisconnect: _cut_off,
+    Exception: _unexpected,
+}
 
 
 def _id(request: Request) -> str:

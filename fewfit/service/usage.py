@@ -6,7 +6,8 @@ import time
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from sqlalchemy import delete, select
@@ -68,7 +69,7 @@ class Usage:
 
     def note(self, organization_id: str, model_id: str, n_texts: int, took_s: float, *, failed: bool = False) -> None:
         """Counts a request; `model_id` is empty where it was answered by examples."""
-        hour = utc_now().replace(minute=0, second=0, microsecond=0)
+        hour = _hour_of(int(time.time() // 3600))
         with self._lock:
             counted = self._waiting.setdefault((organization_id, model_id, hour), _Counted())
             counted.count(n_texts, took_s * 1000, failed)
@@ -144,6 +145,12 @@ class Usage:
             for key, counted in waiting.items():
                 newer = self._waiting.get(key)
                 self._waiting[key] = counted if newer is None else _sum(newer, counted)
+
+
+@lru_cache(maxsize=4)
+def _hour_of(hours: int) -> datetime:
+    """The beginning of an hour, counted from 1970."""
+    return datetime.fromtimestamp(hours * 3600, UTC)
 
 
 class Stopwatch:
