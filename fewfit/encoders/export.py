@@ -142,7 +142,7 @@ def _with_int8(trunk: Graph, tail: Graph) -> ExportedGraphs:
 
 
 def _precisions(graph: Graph) -> dict[Precision, Graph]:
-    return {"fp32": graph, "int8": to_int8(graph), "mixed": to_int8(graph, two_terms=True)}
+    return {"fp32": graph, "int8": to_int8(graph), "mixed": to_int8(graph, after_gelu=False)}
 
 
 def _randomize(module: nn.Module, generator: torch.Generator, least_rows: int) -> dict[str, int]:

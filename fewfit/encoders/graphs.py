@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fewfit.encoders.quantize import plain_array, rounded_array, smooth_name
 
-# "mixed" is int8 with the most sensitive activations in two terms, 15 bits (see `int8_graph`).
+# "mixed" is int8 with what follows a Gelu, a third of all products, in float32 (see `int8_graph`).
 Precision = Literal["int8", "mixed", "fp32"]
 PRECISIONS: tuple[Precision, ...] = ("int8", "mixed", "fp32")  # fastest first
 Form = Literal[

@@ -5,11 +5,8 @@ its batch; onnxruntime's own dynamic quantisation takes one scale for the whole 
 few channels are far larger than the others: activations are smoothed first (see `smoothing`), all but those after a
 Gelu. The rounding of a weight's rows is `quantize_rows`. Needs the onnx package.
 
-Activations may be written as two terms, x = s·a + s/254·b with a and b in eight bits: 15 bits for twice the
-product. Which activations matter, on MiniLM tuned for TREC (64 a label; 99th percentile of the difference
-in confidence, milliseconds for 8 × 30 tokens on one AVX-512 core): none in two terms 0.079 and 12.4, those
-read by queries, keys and values 0.058 and 14.6, those read by the layer's first linear map, too, 0.041 and
-16.9; float32 takes 30.3.
+Where a few values are hundreds of times as large as the others, which no smoothing mends, it is in what follows a Gelu:
+a product with that may stay in float32 (`after_gelu`).
 """
 
 from collections.abc import Sequence
@@ -27,16 +24,14 @@ _MIDDLE = 128  # the uint8 that stands for 0
 # Gelu's values go from -0.17 up: with 32 levels below 0 there are 223 above instead of 127.
 _GELU_MIDDLE = 32
 _LEAST_GELU = 0.17
-_SMALLER = 1 / 254  # a term's rounding is off by half a step: the second term's 127 levels span just that
 
 
-def to_int8(graph: Graph, *, two_terms: bool = False) -> Graph:
+def to_int8(graph: Graph, *, after_gelu: bool = True) -> Graph:
     """The same computation with int8 matrix products over tokens and an int8 vocabulary.
 
-    With `two_terms` the activations that matter most are written as two terms: what queries, keys and values read, and
-    what a layer's first linear map reads.
+    Without `after_gelu` the products of what follows a Gelu, a third of all, stay in float32.
     """
-    return _Rewriting(graph, two_terms).run()
+    return _Rewriting(graph, after_gelu).run()
 
 
 @dataclass
@@ -53,16 +48,16 @@ class _Linear:
 
 @dataclass
 class _Rounded:
-    """Activations in eight bits: the names of their scales (tokens, 1) and of one term or two."""
+    """Activations in eight bits: the names of their scales (tokens, 1) and of the integers."""
 
     column: str
     middle: int
-    terms: list[tuple[str, float]]  # the integers, and what they are multiplied by beside the scale
+    integers: str
 
 
 class _Rewriting:
-    def __init__(self, graph: Graph, two_terms: bool) -> None:
-        self.two_terms = two_terms
+    def __init__(self, graph: Graph, after_gelu: bool) -> None:
+        self.after_gelu = after_gelu
         self.gelus: set[str] = set()
         self.model = onnx.load_model_from_string(graph.model)
         self.bindings = {binding.name: binding for binding in graph.bindings}
@@ -110,7 +105,7 @@ class _Rewriting:
 
     def _linear(self, node: onnx.NodeProto) -> _Linear | None:
         """The node as a product of token vectors and a layer's weight, with what can be fused into it."""
-        if node.op_type != "MatMul":
+        if node.op_type != "MatMul" or (node.input[0] in self.gelus and not self.after_gelu):
             return None
         binding = self.bindings.get(node.input[1])
         if binding is None or binding.form != "transposed" or not binding.weight.startswith("body."):
@@ -162,15 +157,9 @@ class _Rewriting:
         # The product leaves the integer kernel multiplied by the column's scale; the token's follows.
         # SkipLayerNormalization would take bias and residual too, but is slower than the plain operators.
         middle = self._constant(f"int8.middle.{rounded.middle}", np.array(rounded.middle, dtype=np.uint8))
-        sums = []
-        for number, (integers, factor) in enumerate(rounded.terms):
-            by = self._constant(f"int8.factor.{number}", np.array(factor, dtype=np.float32))
-            sums.append(f"{prefix}.columns.{number}")
-            self._node("MatMulIntegerToFloat", [integers, weight, by, scale, middle], sums[-1], _ORT)
-        if len(sums) == 2:
-            self._node("Add", sums, f"{prefix}.columns")
-            sums = [f"{prefix}.columns"]
-        self._node("Mul", [*sums, rounded.column], f"{prefix}.product")
+        inputs = [rounded.integers, weight, self._constant("int8.one", np.array(1, dtype=np.float32)), scale, middle]
+        self._node("MatMulIntegerToFloat", inputs, f"{prefix}.columns", _ORT)
+        self._node("Mul", [f"{prefix}.columns", rounded.column], f"{prefix}.product")
         flat = f"{prefix}.product"
         if linear.delta is not None:
             shape = self._constant(f"int8.flat.{columns}", np.array([-1, columns]))
@@ -217,32 +206,8 @@ class _Rewriting:
             "QuantizeLinear", [f"{prefix}.tokens", f"{prefix}.scale", f"{prefix}.middle"], f"{prefix}.int8", axis=0
         )
         self._node("Unsqueeze", [f"{prefix}.scale", axis], f"{prefix}.column")
-        rounded = self.rounded[name] = _Rounded(f"{prefix}.column", middle, [(f"{prefix}.int8", 1.0)])
-        if self._is_sensitive(name):
-            self._second_term(rounded, prefix)
+        rounded = self.rounded[name] = _Rounded(f"{prefix}.column", middle, f"{prefix}.int8")
         return rounded
-
-    def _second_term(self, rounded: _Rounded, prefix: str) -> None:
-        """What the first term rounded away, in eight bits of its own."""
-        first = [f"{prefix}.int8", f"{prefix}.scale", f"{prefix}.middle"]
-        self._node("DequantizeLinear", first, f"{prefix}.first", axis=0)
-        self._node("Sub", [f"{prefix}.tokens", f"{prefix}.first"], f"{prefix}.rest")
-        smaller = self._constant("int8.smaller", np.array(_SMALLER, dtype=np.float32))
-        self._node("Mul", [f"{prefix}.scale", smaller], f"{prefix}.rest_scale")
-        second = [f"{prefix}.rest", f"{prefix}.rest_scale", f"{prefix}.middle"]
-        self._node("QuantizeLinear", second, f"{prefix}.rest_int8", axis=0)
-        rounded.terms.append((f"{prefix}.rest_int8", _SMALLER))
-
-    def _is_sensitive(self, name: str) -> bool:
-        """Whether the activation is to be written as two terms."""
-        products = [user for user in self.users[name] if self._is_product(user)]
-        if not self.two_terms or name in self.gelus:
-            return False
-        return len(products) > 1 or self._feeds_gelu(products[0].output[0])  # queries, keys and values, or up
-
-    def _feeds_gelu(self, name: str) -> bool:
-        adding = self._only_user(name, "Add")
-        return adding is not None and self._only_user(adding.output[0], "Gelu") is not None
 
     def _width(self, name: str) -> int:
         return int(self.initializers[self._product(name).input[1]].dims[0])

@@ -2,7 +2,8 @@ import json
 import shutil
 from pathlib import Path
 
-from tests.unit.cli.conftest import Run
+from fewfit import Classifier
+from tests.unit.cli.conftest import Run, examples
 
 
 def test_figures_and_labels_are_shown(run: Run, model: Path, tickets: Path) -> None:
@@ -15,12 +16,10 @@ def test_figures_and_labels_are_shown(run: Run, model: Path, tickets: Path) -> N
 
 
 def test_labels_that_more_examples_are_worth_most_for_are_named(run: Run, model: Path, tmp_path: Path) -> None:
-    rows = [
-        ("where is my parcel", "parcel"),
-        ("my card is refused", "card"),
-        ("my parcel please", "film"),
-        ("where is my parcel now", "film"),
-    ]
+    texts = [example.text for example in examples()]
+    by_answer = dict(zip(Classifier.load(model).predict(texts), texts, strict=True))
+    rows = [(by_answer["parcel"], "parcel"), (by_answer["card"], "card"), (by_answer["parcel"] + " ", "film")]
+    rows.append((by_answer["card"] + " ", "film"))
     (tmp_path / "test.csv").write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in rows))
 
     ran = run("evaluate", model, tmp_path / "test.csv")
