@@ -8,11 +8,11 @@ from scipy.optimize import minimize, minimize_scalar
 from fewfit.decision import Calibration
 from fewfit.training.targets import Targets
 
-# How far a fitted value may leave its prior, as the weight of that many examples. A single temperature holds to it
-# more: from 16 to 48 texts, those fitted out of fold alone were anything from 0.1 to 1.9 where 0.3 to 1.4 was right.
-# Beyond PRIOR_REACH (in the logarithm of the scale) the pull grows no more, so that many texts are heard.
+# How far a fitted value may leave its prior, as the weight of that many examples. Beyond PRIOR_REACH (in the logarithm
+# of the scale) the pull on a single temperature grows no more, so that clear evidence is heard even from 16 texts: that
+# a task is easy, and confidences should be high. With a weight of 25 it was not; see benchmarks/README.md.
 PRIOR_EXAMPLES = 20.0
-TEMPERATURE_PRIOR_EXAMPLES = 25.0
+TEMPERATURE_PRIOR_EXAMPLES = 10.0
 PRIOR_REACH = 0.25
 # What was right for tuned models on 31 samples of 8 tasks (english-small, 8 a label to 64): 0.3 to 1.0 with 2 labels,
 # 0.4 to 0.9 with 4 or 5, 1.3 with 6, 2.0 with 15 and 1.6 with 64. A softmax over more labels is less sure at the same
