@@ -9,11 +9,13 @@ models are near enough to it. Needs the training extra (torch).
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.numpy import load, save
 from torch import Tensor, nn
 
@@ -26,6 +28,7 @@ from fewfit.encoders.portable import SharedPart
 _SHARE = 0.6
 _VERSION = 1
 _LEAST = 1e-3  # of the median of a layer's channels: quieter ones count as that
+_SMALLEST = 1e-6
 
 Smoothing = dict[SharedPart, dict[str, NDArray[np.float32]]]
 
@@ -39,9 +42,10 @@ def smoothing_of(encoder: Encoder, tail_layers: int, texts: Sequence[str]) -> Sm
     kept = cache_folder() / "smoothing" / f"{hashlib.sha256(about.encode()).hexdigest()[:32]}.safetensors"
     try:
         arrays = load(kept.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, SafetensorError):
         arrays = _measure(encoder, tail_layers, texts)
-        write_bytes_atomically(kept, save(arrays))
+        with suppress(OSError):  # a cache that cannot be written to costs time, and perhaps a trunk more in memory
+            write_bytes_atomically(kept, save(arrays))
     return {
         part: {name.removeprefix(f"{part}."): value for name, value in arrays.items() if name.startswith(f"{part}.")}
         for part in ("trunk", "tail")
@@ -101,7 +105,7 @@ class _Seen:
 def _factors(activations: Tensor, weights: Tensor) -> Tensor:
     """Powers of two around 1 from the largest values of channels (inputs,) of both."""
     activations, weights = (
-        torch.clamp(values, min=_LEAST * float(values.median())) for values in (activations, weights)
+        torch.clamp(values, min=max(_SMALLEST, _LEAST * float(values.median()))) for values in (activations, weights)
     )
     wanted = _SHARE * activations.log2() - (1 - _SHARE) * weights.log2()
     return torch.exp2((wanted - wanted.mean()).round())

@@ -67,6 +67,20 @@ def test_they_are_measured_once(toy_base: Path, monkeypatch: pytest.MonkeyPatch)
         assert all(np.array_equal(value, again[part][name]) for name, value in factors.items())
 
 
+def test_a_cache_that_is_damaged_or_cannot_be_written_is_done_without(
+    toy_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = Encoder.load(toy_base, device="cpu")
+    first = smoothing_of(encoder, 2, TEXTS)
+    (kept,) = (tmp_path / "cache" / "smoothing").iterdir()
+    kept.write_bytes(b"no safetensors")
+    (tmp_path / "file").touch()
+    for cache in (tmp_path / "cache", tmp_path / "file"):
+        monkeypatch.setenv("FEWFIT_CACHE", str(cache))
+        again = smoothing_of(encoder, 2, TEXTS)
+        assert all(np.array_equal(value, again["tail"][name]) for name, value in first["tail"].items())
+
+
 def test_int8_is_nearer_to_full_precision_with_them(toy_base: Path) -> None:
     encoder = _with_a_loud_channel(toy_base)
     graph, arrays = export_graphs(encoder.weights, encoder.config, 2).tail, base_arrays(encoder, 2, "tail")
