@@ -177,7 +177,7 @@ class Classifier(Answering):
         targets = replace(targets, weights=label_weights(self.class_weight, targets.labels), groups=groups)
         if self.path_separator is not None:
             check_paths(self.path_separator, targets.kind, targets.labels)
-        check_rejection(self.reject, targets.kind, settings)
+        check_rejection(self.reject, targets.kind, len(dataset), settings)
         others = [] if unlabelled is None else text_rows(unlabelled)
         if others and targets.kind == "multi":
             raise InputError("Unlabelled texts are learnt from in single-label models only; leave out `unlabelled`.")

@@ -3,7 +3,7 @@
 from fewfit.decision.decision import Calibration, Decision, Head, Kind, probabilities
 from fewfit.decision.groups import Groups, LabelGroups, margins_in, surest_in
 from fewfit.decision.paths import LabelTree
-from fewfit.decision.rejection import Rejection, likeness
+from fewfit.decision.rejection import Rejection, likeness, rank_of_threshold
 
 __all__ = [
     "Calibration",
@@ -17,5 +17,6 @@ __all__ = [
     "likeness",
     "margins_in",
     "probabilities",
+    "rank_of_threshold",
     "surest_in",
 ]

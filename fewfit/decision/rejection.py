@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fewfit.errors import InputError
+
 
 @dataclass(frozen=True)
 class Rejection:
@@ -25,6 +27,20 @@ class Rejection:
     def rejects(self, embeddings: np.ndarray) -> np.ndarray:
         """Which texts are rejected, boolean (n_texts,)."""
         return np.asarray(self.likeness(embeddings) < self.threshold)
+
+
+def rank_of_threshold(rate: float, n_held_out: int) -> int:
+    """How many of the held-out texts are at most as like as the conformal threshold for `rate`: (n + 1) * rate of n.
+
+    Raises InputError where there are too few for any.
+    """
+    rank = int(rate * (n_held_out + 1))
+    if rank < 1:
+        raise InputError(
+            f"Rejecting a share of {rate} needs at least {int(np.ceil(1 / rate)) - 1} examples to find a threshold; "
+            f"there are {n_held_out}. Give more examples, or a greater share."
+        )
+    return rank
 
 
 def likeness(embeddings: np.ndarray, references: np.ndarray) -> np.ndarray:

@@ -4,8 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fewfit.decision import Rejection, likeness
-from fewfit.errors import InputError
+from fewfit.decision import Rejection, likeness, rank_of_threshold
 from fewfit.training.targets import Targets
 
 
@@ -44,16 +43,7 @@ def fit_rejection(rate: float, held_out: np.ndarray, embeddings: np.ndarray, tar
     """The rejection that ordinary texts meet with at most the given rate.
 
     `held_out` is the likeness of texts that models had not seen, `embeddings` (n_texts, embedding) those of the
-    final model. The threshold is the conformal one: of n held-out texts, the (n + 1) * rate least alike fall
-    below it. Raises InputError where there are too few texts for that.
+    final model. The threshold is the conformal one. Raises InputError where there are too few texts for that.
     """
-    n = len(held_out)
-    allowed = int(rate * (n + 1))
-    if allowed < 1:
-        raise InputError(
-            f"Rejecting a share of {rate} needs at least {int(np.ceil(1 / rate)) - 1} examples to find a threshold; "
-            f"there are {n}. "
-            "Give more examples, or a greater share."
-        )
-    threshold = float(np.sort(held_out)[allowed - 1])
+    threshold = float(np.sort(held_out)[rank_of_threshold(rate, len(held_out)) - 1])
     return Rejection(rate, threshold, references(embeddings, targets))

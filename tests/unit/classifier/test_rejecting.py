@@ -56,3 +56,11 @@ def test_what_cannot_be_honoured_is_refused(
     with pytest.raises(InputError) as caught:
         classifier.fit(texts, names if labels is None else labels * 6)
     assert fragment in str(caught.value)
+
+
+def test_too_few_texts_for_the_share_are_told_before_training(toy_base: Path) -> None:
+    seen: list[object] = []
+    classifier = Classifier(base=toy_base, settings=CHECKED, reject=0.01)
+    with pytest.raises(InputError, match="at least 99 examples"):
+        classifier.fit(*labelled("parcel", "card"), on_event=seen.append)
+    assert seen == []
