@@ -66,6 +66,7 @@ class _Rewriting:
         self.constants: dict[str, onnx.TensorProto] = {}
         self.weights: dict[str, onnx.TensorProto] = {}
         self.shapes: set[str] = set()
+        self.middles: set[str] = set()
         self.absorbed: set[int] = set()
         self.users: dict[str, list[onnx.NodeProto]] = {}
         self.rounded: dict[str, _Rounded] = {}  # by activation
@@ -199,15 +200,21 @@ class _Rewriting:
         self._node("Mul", [f"{prefix}.largest", level], f"{prefix}.step")
         smallest = self._constant(f"int8.least.{middle}", np.array(least, dtype=np.float32))
         self._node("Max", [f"{prefix}.step", smallest], f"{prefix}.scale")
-        self._node("Shape", [f"{prefix}.scale"], f"{prefix}.count")
-        zero = helper.make_tensor("value", TensorProto.UINT8, [1], [middle])
-        self._node("ConstantOfShape", [f"{prefix}.count"], f"{prefix}.middle", value=zero)
-        self._node(
-            "QuantizeLinear", [f"{prefix}.tokens", f"{prefix}.scale", f"{prefix}.middle"], f"{prefix}.int8", axis=0
-        )
+        inputs = [f"{prefix}.tokens", f"{prefix}.scale", self._middles(middle, f"{prefix}.scale")]
+        self._node("QuantizeLinear", inputs, f"{prefix}.int8", axis=0)
         self._node("Unsqueeze", [f"{prefix}.scale", axis], f"{prefix}.column")
         rounded = self.rounded[name] = _Rounded(f"{prefix}.column", middle, f"{prefix}.int8")
         return rounded
+
+    def _middles(self, middle: int, scale: str) -> str:
+        """The integer that stands for 0, once for every token: the same for all activations of the graph."""
+        name = f"int8.middles.{middle}"
+        if name not in self.middles:
+            self.middles.add(name)
+            self._node("Shape", [scale], f"{name}.count")
+            zero = helper.make_tensor("value", TensorProto.UINT8, [1], [middle])
+            self._node("ConstantOfShape", [f"{name}.count"], name, value=zero)
+        return name
 
     def _width(self, name: str) -> int:
         return int(self.initializers[self._product(name).input[1]].dims[0])
