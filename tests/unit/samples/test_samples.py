@@ -16,7 +16,7 @@ from fewfit.samples import SAMPLES, Part, about_sample, load_sample, sample_file
 
 SIZES = {
     "support": (72, 72),
-    "tickets": (70, 70),
+    "tickets": (78, 70),
     "spam": (40, 30),
     "sentiment": (45, 36),
     "genres": (60, 40),
