@@ -13,7 +13,7 @@ from fewfit.encoders.portable import pack_weights
 from fewfit.encoders.smoothing import smoothing_of
 from fewfit.serving.sessions import TailSession, TrunkSession
 from fewfit.testing import Architecture, write_toy_base
-from tests.unit.encoders.test_graphs import TEXTS
+from tests.unit.encoders.test_graphs import ALLOWED, TEXTS
 
 LOUD = 5
 
@@ -103,3 +103,25 @@ def test_nothing_is_smoothed_where_full_precision_serves(toy_base: Path) -> None
     graph = export_graphs(encoder.weights, encoder.config, 2).trunk["fp32"]
     trunk, smoothing = base_arrays(encoder, 2, "trunk"), smoothing_of(encoder, 2, TEXTS)["trunk"]
     assert pack_weights("trunk", trunk, graph, smoothing).arrays().keys() == trunk.keys()
+
+
+@pytest.mark.parametrize("architecture", ["bert", "mpnet", "distilbert", "xlm-roberta", "modernbert"])
+def test_smoothed_weights_and_the_graph_that_reads_them_belong_together(
+    tmp_path: Path, architecture: Architecture
+) -> None:
+    encoder = Encoder.load(write_toy_base(tmp_path / "base", architecture, layers=4), device="cpu")
+    depth = 2 if encoder.config.splittable else 4
+    graphs = export_graphs(encoder.weights, encoder.config, depth)
+    # Whatever the factors are, as long as maps that read the same have the same.
+    smoothing = {
+        part: {name: np.exp2(np.arange(len(value)) % 2).astype(np.float32) for name, value in factors.items()}
+        for part, factors in smoothing_of(encoder, depth, TEXTS).items()
+    }
+    ids, mask = encoder.tokenizer.pad(encoder.tokenizer.encode(TEXTS))
+    wanted = encoder.embed(TEXTS)
+    for precision in ("int8", "mixed"):
+        trunk = pack_weights("trunk", base_arrays(encoder, depth, "trunk"), graphs.trunk[precision], smoothing["trunk"])
+        tail = pack_weights("tail", base_arrays(encoder, depth, "tail"), graphs.tail[precision], smoothing["tail"])
+        hidden = TrunkSession(graphs.trunk[precision], trunk.arrays()).run(ids, mask)
+        found = TailSession(graphs.tail[precision], tail.arrays()).run(hidden, mask)
+        assert np.abs(found - wanted).max() / np.linalg.norm(wanted, axis=1).max() < ALLOWED[precision]
