@@ -14,6 +14,7 @@ from fewfit.encoders.block_model import block_model
 from fewfit.encoders.config import EncoderConfig, read_config
 from fewfit.encoders.lora import is_lora, merged
 from fewfit.encoders.pooling import load_dense
+from fewfit.encoders.quantize import without_smoothing
 from fewfit.encoders.split import Tail, Trunk, parameters_of
 from fewfit.encoders.tokenizing import Tokenizer, Truncate
 from fewfit.encoders.weights import OnProgress, Weights, locate
@@ -112,6 +113,7 @@ class Encoder:
     def tail_of(self, tail_layers: int, parameters: Mapping[str, NDArray[np.float32]]) -> Tail:
         """A tail with a model's parameters, low-rank or whole. Raises ArtifactError where they do not fit."""
         _, tail = self.split(tail_layers)
+        parameters = without_smoothing(parameters)
         try:
             if is_lora(parameters):
                 parameters = merged(parameters_of(tail), parameters, self.config.architecture)

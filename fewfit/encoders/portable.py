@@ -171,15 +171,22 @@ def pack_weights(
     What models add to the parameters in `changed` is less than a step of int8, and would be lost in rounding a second
     time: these are kept in float16.
     """
-    given = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
-    for name in {binding.weight for binding in graph.bindings if binding.form == "smooth-scale"}:
-        if smoothing is not None and name in smoothing:
-            given[smooth_name(name)] = smoothing[name]
+    given = with_smoothing(
+        {name: np.ascontiguousarray(value) for name, value in arrays.items()}, graph, smoothing or {}
+    )
     rounded = {binding.weight for binding in graph.bindings if binding.form in ("scale", "smooth-scale")}
     packed = quantize_arrays(given, rounded.difference(changed))
     packed |= {name: given[name].astype(np.float16) for name in rounded.intersection(changed)}
     content = save(packed)
     return SharedWeights(part, hashlib.sha256(content).hexdigest(), content)
+
+
+def with_smoothing(
+    arrays: Mapping[str, NDArray[Any]], graph: Graph, smoothing: Mapping[str, NDArray[np.float32]]
+) -> dict[str, NDArray[Any]]:
+    """The same parameters, with the smoothing of those that `graph` reads smoothed."""
+    read = {binding.weight for binding in graph.bindings if binding.form == "smooth-scale"}
+    return {**arrays, **{smooth_name(name): smoothing[name] for name in sorted(read & smoothing.keys())}}
 
 
 def _config(data: Mapping[str, Any]) -> EncoderConfig:

@@ -29,6 +29,11 @@ def smooth_name(name: str) -> str:
     return f"{name}:smooth"
 
 
+def without_smoothing(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """The parameters alone, without what is kept to smooth them."""
+    return {name: value for name, value in arrays.items() if not name.endswith(smooth_name(""))}
+
+
 def quantize_rows(weight: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """A matrix (rows, columns) as int8 of that shape and float32 scales (rows,).
 

@@ -11,7 +11,7 @@ from fewfit.artifact import Artifact
 from fewfit.decision import Decision
 from fewfit.encoders.graphs import PRECISIONS, Precision
 from fewfit.encoders.lora import changed_weights, lora_rank
-from fewfit.encoders.portable import PortableEncoder, pack_weights
+from fewfit.encoders.portable import PortableEncoder, pack_weights, with_smoothing
 from fewfit.errors import ArtifactError
 from fewfit.serving.parity import ODD_TEXTS, TOLERANCE, Parity, compare, cpu_kind, probe_texts
 from fewfit.serving.served import ModelLoader
@@ -68,7 +68,12 @@ def make_portable(
             ),
             graphs.low_rank_tail,
         )
-        ready = replace(artifact, portable=portable, probes=probes, probe_embeddings=probe_embeddings)
+        own = (
+            artifact.tail
+            if rank is not None
+            else with_smoothing(artifact.tail, graphs.tail[precision], smoothing["tail"])
+        )
+        ready = replace(artifact, tail=own, portable=portable, probes=probes, probe_embeddings=probe_embeddings)
         parity = _served_parity(ready, trained, asked, precision, tolerance)
         tried.append(parity.to_dict())
         if parity.holds:

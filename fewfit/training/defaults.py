@@ -15,11 +15,13 @@ LEARNING_RATE_TIMES_WIDTH = 1e-4 * 384
 # (english-small, 4 samples). With one label a text it cost 0.8 points (5 tasks at 8 a label, 9 samples).
 MULTILABEL_LEARNING_RATE_FACTOR = 2.0
 # Where attention alone is tuned it is more. With one label a text, 2e-4 whatever the width: at 384 wide 1e-4 lost 3
-# points and 3e-4 gained none that is sure (14 samples of 5 tasks); at 768 wide 1e-4 lost 1.4 points on one task (5
-# samples), and on two others 2e-4 was 0 to 5 points better than all weights (3). For several, benchmarks/README.md.
+# points and 3e-4 gained none that is sure (14 samples of 5 tasks). For several, benchmarks/README.md.
 ATTENTION_LEARNING_RATE = 2e-4
 ATTENTION_MULTILABEL_LEARNING_RATE_FACTOR = 12.0
 LORA_RANK, MULTILABEL_LORA_RANK = 32, 64
+# In wider bases all weights of the tail are tuned: at 768 wide (english), attention alone lost 2.5 points on 40 reviews
+# of Rotten Tomatoes (8 samples; none on 8 of four other tasks). At 384 wide it lost nothing.
+WIDEST_LOW_RANK = 512
 
 
 def tail_layers_for(encoder: Encoder, settings: TrainingSettings) -> int:
@@ -41,7 +43,8 @@ def tail_layers_for(encoder: Encoder, settings: TrainingSettings) -> int:
 
 def lora_rank_for(encoder: Encoder, kind: Kind, settings: TrainingSettings) -> int | None:
     """The rank of the change that is kept of a tail; None where all of its weights are tuned and kept."""
-    if settings.lora_rank == 0 or not encoder.has_low_rank_form:
+    too_wide = settings.lora_rank is None and encoder.config.hidden_size > WIDEST_LOW_RANK
+    if settings.lora_rank == 0 or too_wide or not encoder.has_low_rank_form:
         return None
     return settings.lora_rank or (MULTILABEL_LORA_RANK if kind == "multi" else LORA_RANK)
 

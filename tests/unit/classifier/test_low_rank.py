@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -9,12 +11,15 @@ import pytest
 
 from fewfit import Classifier
 from fewfit.artifact import read_artifact, write_artifact
+from fewfit.encoders.encoder import Encoder
 from fewfit.encoders.lora import lora_rank
+from fewfit.encoders.quantize import without_smoothing
 from fewfit.errors import ArtifactError, BaseNotFoundError, InputError
 from fewfit.serving import Engine, EngineSettings, export_onnx
 from fewfit.serving.parity import TOLERANCE
 from fewfit.testing import write_toy_base
 from fewfit.training import TrainingSettings
+from fewfit.training.defaults import lora_rank_for
 
 SETTINGS = TrainingSettings(tail_layers=2, lora_rank=4, steps=16, n_folds=2, learning_rate=1e-2)
 _WORDS = {"parcel": "the parcel has not arrived", "card": "my card was charged twice", "film": "what a lovely film"}
@@ -100,6 +105,31 @@ def test_models_on_one_base_share_a_tail_and_each_answers_for_itself(
     assert served["first"].tail.shared is not None
     assert served["plain"].tail.shared is None
     assert served["first"].size_bytes < 0.5 * served["plain"].size_bytes
+
+
+def test_a_whole_tail_is_smoothed_too_and_read_by_torch_without_that(toy_base: Path, tmp_path: Path) -> None:
+    plain = Classifier(base=toy_base, settings=TrainingSettings(tail_layers=2, lora_rank=0, steps=1, n_folds=0))
+    plain.fit(*_texts())
+    plain.save(tmp_path / "plain")
+    artifact = read_artifact(tmp_path / "plain")
+    assert artifact.manifest.serving["precision"] != "fp32"
+    tail = artifact.tail
+    assert len(tail) > len(without_smoothing(tail))
+    encoder = Encoder.load(toy_base, device="cpu")
+    assert encoder.tail_of(2, tail).state_dict().keys() == without_smoothing(tail).keys()
+    with_torch = Classifier.load(tmp_path / "plain", device="cpu")
+    texts, _ = _texts()
+    np.testing.assert_allclose(with_torch.predict_proba(texts), plain.predict_proba(texts), atol=TOLERANCE)
+
+
+@pytest.mark.parametrize(
+    ("width", "given", "wanted"), [(384, None, 32), (768, None, None), (768, 32, 32), (384, 0, None)]
+)
+def test_in_wide_bases_all_weights_are_tuned_unless_wanted_otherwise(
+    width: int, given: int | None, wanted: int | None
+) -> None:
+    encoder: Any = SimpleNamespace(config=SimpleNamespace(hidden_size=width), has_low_rank_form=True)
+    assert lora_rank_for(encoder, "single", TrainingSettings(lora_rank=given)) == wanted
 
 
 def test_the_first_models_of_an_engine_have_tails_of_their_own(folder: Path) -> None:
