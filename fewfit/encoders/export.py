@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import onnx
@@ -33,6 +33,7 @@ from fewfit.encoders.config import EncoderConfig
 from fewfit.encoders.encoder import Encoder
 from fewfit.encoders.graphs import PRECISIONS, Binding, Form, Graph, Precision
 from fewfit.encoders.int8_graph import missing_tensor, to_int8
+from fewfit.encoders.portable import SharedPart
 from fewfit.encoders.split import parameters_of
 from fewfit.encoders.weights import Weights
 from fewfit.errors import BaseError
@@ -41,12 +42,11 @@ from fewfit.errors import BaseError
 EXPORT_VERSION = 3
 _INLINE_LIMIT = 64  # values: smaller constants (shapes, scalars) stay inside the graph
 
-Part = Literal["trunk", "tail"]
-_INPUTS: dict[Part, tuple[str, str]] = {
+_INPUTS: dict[SharedPart, tuple[str, str]] = {
     "trunk": ("input_ids", "attention_mask"),
     "tail": ("trunk_output", "attention_mask"),
 }
-_OUTPUTS: dict[Part, str] = {"trunk": "trunk_output", "tail": "sentence_embedding"}
+_OUTPUTS: dict[SharedPart, str] = {"trunk": "trunk_output", "tail": "sentence_embedding"}
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def export_graphs(
     return found
 
 
-def base_arrays(encoder: Encoder, tail_layers: int, part: Part) -> dict[str, NDArray[np.float32]]:
+def base_arrays(encoder: Encoder, tail_layers: int, part: SharedPart) -> dict[str, NDArray[np.float32]]:
     """The parameters of a base's own trunk or tail by name, float32, as the part's graph asks for them."""
     trunk, tail = encoder.split(tail_layers)
     return parameters_of(trunk if part == "trunk" else tail)
@@ -163,7 +163,7 @@ def _randomize(module: nn.Module, generator: torch.Generator, least_rows: int) -
 
 
 def _graph(
-    part: Part, module: nn.Module, example: tuple[torch.Tensor, torch.Tensor], full_rows: dict[str, int]
+    part: SharedPart, module: nn.Module, example: tuple[torch.Tensor, torch.Tensor], full_rows: dict[str, int]
 ) -> Graph:
     dynamic = {0: Dim("batch", min=1), 1: Dim("seq", min=2)}
     inputs = _INPUTS[part]

@@ -184,17 +184,18 @@ class _Rewriting:
         axis = self._constant("int8.axis", np.array([1]))
         width = self._width(name)
         shape = self._constant(f"int8.flat.{width}", np.array([-1, width]))
-        tokens = f"{prefix}.tokens" if name in self.gelus else f"{prefix}.uneven"
-        self._node("Reshape", [name, shape], tokens)
-        if name not in self.gelus:
-            smoothing = Binding(f"{prefix}.smoothing", self._weight_of(name), "smoothing")
-            self._node("Mul", [tokens, self._weight(smoothing.name, smoothing, [width])], f"{prefix}.tokens")
-        largest, middle = f"{prefix}.tokens", _GELU_MIDDLE
-        least = _LEAST_GELU / _GELU_MIDDLE
-        if name not in self.gelus:
-            middle, least = _MIDDLE, 1e-20
+        if name in self.gelus:
+            largest, middle, least = f"{prefix}.tokens", _GELU_MIDDLE, _LEAST_GELU / _GELU_MIDDLE
+            self._node("Reshape", [name, shape], f"{prefix}.tokens")
+        else:
+            largest, middle, least = f"{prefix}.abs", _MIDDLE, 1e-20
+            # All weights that the activation is multiplied with are smoothed alike.
+            parameter = self.bindings[self._product(name).input[1]].weight
+            smoothing = Binding(f"{prefix}.smoothing", parameter, "smoothing")
+            self._node("Reshape", [name, shape], f"{prefix}.uneven")
+            factors = self._weight(smoothing.name, smoothing, [width])
+            self._node("Mul", [f"{prefix}.uneven", factors], f"{prefix}.tokens")
             self._node("Abs", [f"{prefix}.tokens"], f"{prefix}.abs")
-            largest = f"{prefix}.abs"
         self._node("ReduceMax", [largest, axis], f"{prefix}.largest", keepdims=0)
         level = self._constant(f"int8.level.{middle}", np.array(1 / (255 - middle), dtype=np.float32))
         self._node("Mul", [f"{prefix}.largest", level], f"{prefix}.step")
@@ -219,11 +220,8 @@ class _Rewriting:
     def _width(self, name: str) -> int:
         return int(self.initializers[self._product(name).input[1]].dims[0])
 
-    def _weight_of(self, name: str) -> str:
-        """A parameter that the activation is multiplied with; all of them are smoothed alike."""
-        return self.bindings[self._product(name).input[1]].weight
-
     def _product(self, name: str) -> onnx.NodeProto:
+        """One of the products that read the activation."""
         return next(user for user in self.users[name] if self._is_product(user))
 
     def _is_product(self, node: onnx.NodeProto) -> bool:
