@@ -2,16 +2,36 @@
 
 import math
 import time
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 
 import torch
+from torch import nn
 
 # A CPU may have instructions for bf16 and be slower with them: Sapphire Rapids without AMX has half the rate of fp32,
 # Zen 4 nearly twice. What is gained must be worth the rounding, and so clear that it is found again at the next start.
 _LEAST_GAIN = 1.2
 _ROWS, _WIDTH = 256, 768
 _REPETITIONS = 8
+
+
+@contextmanager
+def frozen_weights_rounded(module: nn.Module, device: torch.device) -> Iterator[None]:
+    """Has the matrices that are not tuned in the format of the products meanwhile.
+
+    `autocast` keeps what it rounded for as long as it lasts, but only of weights that are tuned.
+    """
+    frozen = [part.weight for part in module.modules() if isinstance(part, nn.Linear) and not part.weight.requires_grad]
+    full = [weight.data for weight in frozen]
+    if has_fast_bf16(device):
+        for weight in frozen:
+            weight.data = weight.data.bfloat16()
+    try:
+        yield
+    finally:
+        for weight, data in zip(frozen, full, strict=True):
+            weight.data = data
 
 
 def has_fast_bf16(device: torch.device) -> bool:

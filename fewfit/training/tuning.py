@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
@@ -21,7 +22,7 @@ from fewfit.training.losses import (
     cross_entropy,
     pair_weights,
 )
-from fewfit.training.precision import autocast
+from fewfit.training.precision import autocast, frozen_weights_rounded
 from fewfit.training.sampling import balanced_batches
 from fewfit.training.settings import TrainingSettings
 from fewfit.training.targets import Targets
@@ -80,19 +81,25 @@ def tune(
         [
             {"params": tail_parameters, "lr": plan.learning_rate, "weight_decay": settings.weight_decay},
             {"params": [weight, bias], "lr": HEAD_LEARNING_RATE, "weight_decay": 0.0},
-        ]
+        ],
+        fused=device.type in ("cpu", "cuda"),
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _learning_rate_share(step, plan.steps))
     batches = balanced_batches(own, settings.batch_size, rng)
     # Dropout draws from torch's global generator: fork it, so that the caller's is left as it was.
     devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
+    with torch.random.fork_rng(devices=devices), frozen_weights_rounded(tail, device):
         torch.manual_seed(plan.seed)
         tail.train()
         for _ in range(plan.steps):
             chosen = next(batches)
             picked = rows[chosen] if pick is None else pick(rows[chosen], rng)
-            embeddings, order = _forward(tail, activations, picked, settings.batch_tokens, device)
+            # One context for all of a step: it rounds each weight once.
+            with autocast(device):
+                embeddings, order = _forward(tail, activations, picked, settings.batch_tokens, device)
+                if names is not None:
+                    compared = _compared_labels(own.matrix[chosen])
+                    name_embeddings, name_order = _forward(tail, names, compared, settings.batch_tokens, device)
             wanted = truth[torch.from_numpy(chosen[order]).to(device)]
             loss = torch.zeros((), device=device)
             pairs = pair_weights(wanted)
@@ -111,8 +118,6 @@ def tune(
                 )
                 loss = loss + settings.classification_weight * classification
             if names is not None:
-                compared = _compared_labels(wanted)
-                name_embeddings, name_order = _forward(tail, names, compared, settings.batch_tokens, device)
                 columns = torch.from_numpy(compared[name_order]).to(device)
                 loss = loss + settings.label_names_weight * name_loss(
                     directions,
@@ -131,11 +136,11 @@ def tune(
     tail.eval()
 
 
-def _compared_labels(wanted: torch.Tensor) -> np.ndarray:
+def _compared_labels(wanted: NDArray[np.bool_]) -> np.ndarray:
     """The columns whose names a batch is compared with: all, or those that its texts carry."""
     if wanted.shape[1] <= MOST_LABELS_A_STEP:
         return np.arange(wanted.shape[1])
-    return np.flatnonzero(wanted.any(dim=0).cpu().numpy())
+    return np.flatnonzero(wanted.any(axis=0))
 
 
 def _forward(
@@ -145,9 +150,7 @@ def _forward(
     order: list[np.ndarray] = []
     # A quarter of the inference budget: small buckets pad less, and backward keeps every activation.
     for places in length_batches(activations.lengths[rows], max(256, batch_tokens // 4)):
-        hidden, mask = activations.batch(rows[places])
-        with autocast(device):
-            parts.append(tail(hidden, mask).float())
+        parts.append(tail(*activations.batch(rows[places])).float())
         order.append(places)
     return torch.cat(parts), np.concatenate(order)
 

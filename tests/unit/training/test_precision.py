@@ -2,9 +2,10 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from torch import nn
 
 from fewfit.training import precision
-from fewfit.training.precision import autocast, has_fast_bf16
+from fewfit.training.precision import autocast, frozen_weights_rounded, has_fast_bf16
 
 CPU = torch.device("cpu")
 
@@ -34,3 +35,16 @@ def test_it_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
     first = has_fast_bf16(CPU)
     monkeypatch.setattr(precision, "_product_s", None)
     assert has_fast_bf16(CPU) is first
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_frozen_matrices_are_rounded_for_a_while(monkeypatch: pytest.MonkeyPatch, fast: bool) -> None:
+    monkeypatch.setattr(precision, "has_fast_bf16", lambda device: fast)
+    frozen, tuned, norm = nn.Linear(3, 3), nn.Linear(3, 3), nn.LayerNorm(3)
+    frozen.requires_grad_(False)
+    before, again = frozen.weight.clone(), frozen.weight.data_ptr()
+    with frozen_weights_rounded(nn.Sequential(frozen, tuned, norm), CPU):
+        assert (frozen.weight.dtype == torch.bfloat16) is fast
+        assert {tuned.weight.dtype, norm.weight.dtype, frozen.bias.dtype} == {torch.float32}
+    assert torch.equal(frozen.weight, before)
+    assert frozen.weight.data_ptr() == again
