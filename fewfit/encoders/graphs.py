@@ -4,14 +4,15 @@ A graph depends on the base's architecture alone, so it is exported once; every 
 its safetensors file. Reading and running one needs neither torch nor the onnx package.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fewfit.encoders.quantize import plain_array, rounded_array, smooth_name
+from fewfit.encoders.quantize import Rounded, plain_array, rounded_array, smooth_name
 
 # "mixed" is int8 with what follows a Gelu, a third of all products, in float32 (see `int8_graph`).
 Precision = Literal["int8", "mixed", "fp32"]
@@ -53,7 +54,9 @@ class Graph:
         `arrays` may hold a parameter as it is or rounded to int8 (see `quantize`); either serves every
         form. Raises KeyError where a parameter is missing altogether.
         """
-        return {binding.name: _resolve(binding, arrays) for binding in self.bindings}
+        # A parameter's rows and scales follow each other: both come of rounding it once.
+        rounded = lru_cache(maxsize=1)(partial(rounded_array, arrays))
+        return {binding.name: _resolve(binding, arrays, rounded) for binding in self.bindings}
 
     def bindings_json(self) -> list[list[str]]:
         """The bindings as plain JSON: [initializer, parameter, form] each."""
@@ -71,7 +74,7 @@ class Graph:
         return cls(model, tuple(read))
 
 
-def _resolve(binding: Binding, arrays: Arrays) -> NDArray[Any]:
+def _resolve(binding: Binding, arrays: Arrays, rounded: Callable[..., Rounded]) -> NDArray[Any]:
     weight, form = binding.weight, binding.form
     value: NDArray[Any]
     if form in ("plain", "transposed"):
@@ -80,6 +83,6 @@ def _resolve(binding: Binding, arrays: Arrays) -> NDArray[Any]:
         smooth = arrays.get(smooth_name(weight))
         value = np.ones(plain_array(arrays, weight).shape[1], dtype=np.float32) if smooth is None else 1 / smooth
     else:
-        rows, scale = rounded_array(arrays, weight, smoothed=form.startswith("smooth-"))
+        rows, scale = rounded(weight, smoothed=form.startswith("smooth-"))
         value = scale if form.endswith("scale") else rows
     return np.ascontiguousarray(value.T if form.endswith("transposed") else value)

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+Rounded = tuple[NDArray[np.int8], NDArray[np.float32]]  # a matrix's rows, and what each is multiplied by
+
 _LEVELS = 127  # -127 to 127: symmetric, so that no zero point is needed
 _SMALLEST_SCALE = np.float32(1e-30)  # a row of zeros stays zeros
 
@@ -34,7 +36,7 @@ def without_smoothing(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[A
     return {name: value for name, value in arrays.items() if not name.endswith(smooth_name(""))}
 
 
-def quantize_rows(weight: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+def quantize_rows(weight: NDArray[np.float32]) -> Rounded:
     """A matrix (rows, columns) as int8 of that shape and float32 scales (rows,).
 
     A row's largest value becomes 127, so each value is off by at most half its row's scale.
@@ -61,9 +63,7 @@ def quantize_arrays(arrays: Mapping[str, NDArray[Any]], names: Iterable[str]) ->
     return out
 
 
-def rounded_array(
-    arrays: Mapping[str, NDArray[Any]], name: str, *, smoothed: bool
-) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+def rounded_array(arrays: Mapping[str, NDArray[Any]], name: str, *, smoothed: bool) -> Rounded:
     """A parameter's rows in int8 and their scales, `smoothed` by what is kept for that, or as they are.
 
     Raises KeyError where there is no such parameter, rounded or not.

@@ -8,11 +8,13 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from fewfit.encoders import graphs as graphs_module
 from fewfit.encoders.block_graphs import relative_buckets
 from fewfit.encoders.encoder import Encoder
 from fewfit.encoders.export import ExportedGraphs, base_arrays, export_graphs, self_contained
-from fewfit.encoders.graphs import PRECISIONS, Graph, Precision
+from fewfit.encoders.graphs import PRECISIONS, Arrays, Graph, Precision
 from fewfit.encoders.portable import PortableEncoder, pack_weights
+from fewfit.encoders.quantize import Rounded, rounded_array
 from fewfit.errors import BaseNotFoundError, DigestError
 from fewfit.serving.sessions import TailSession, TrunkSession
 from fewfit.testing import Architecture, write_toy_base
@@ -99,6 +101,21 @@ def test_rounded_weights_serve_every_precision(toy_base: Path) -> None:
     )
     full = graphs.trunk["fp32"], graphs.tail["fp32"]
     assert np.abs(_embed(encoder, full, rounded, tail, TEXTS) - encoder.embed(TEXTS)).max() < ALLOWED["int8"]
+
+
+def test_a_parameter_is_rounded_once(toy_base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, graphs, trunk, _ = _exported(toy_base, 2)
+    rounded: list[str] = []
+
+    def counting(arrays: Arrays, name: str, *, smoothed: bool) -> Rounded:
+        rounded.append(name)
+        return rounded_array(arrays, name, smoothed=smoothed)
+
+    monkeypatch.setattr(graphs_module, "rounded_array", counting)
+    graphs.trunk["int8"].weights(trunk)
+    assert sorted(rounded) == sorted(
+        {binding.weight for binding in graphs.trunk["int8"].bindings if binding.form.endswith("scale")}
+    )
 
 
 def test_a_portable_encoder_is_read_as_it_was_written(toy_base: Path, tmp_path: Path) -> None:
