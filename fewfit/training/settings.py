@@ -34,7 +34,7 @@ class TrainingSettings:
     tuned and kept, as they are by default in bases more than 512 wide, and in encoders of other kinds than BERT's.
     `steps` is how many optimiser steps (None: at least 30, and at least four times each text), `batch_size` how many
     texts a step. `learning_rate` is the peak, warmed up over the first tenth and decayed linearly to zero (None: 2e-4
-    for attention; docs/training.md has those of other cases).
+    for attention; docs/training.md has those of other cases), `dropout` the share of values that a step leaves out.
     Three losses can be mixed by weight: `cosine_weight` for the cosine similarity of pairs,
     `contrastive_weight` for supervised contrast (its `temperature` divides the similarities),
     `classification_weight` for cross-entropy through a linear head; see `fewfit.training.losses`.
@@ -51,7 +51,7 @@ class TrainingSettings:
     batch_size: int = 32
     learning_rate: float | None = None
     weight_decay: float = 0.01
-    dropout: float = 0.1
+    dropout: float = 0.0
     cosine_weight: float = 1.0
     contrastive_weight: float = 0.0
     temperature: float = 0.1
