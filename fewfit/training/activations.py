@@ -5,6 +5,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from fewfit.encoders.batching import length_batches
 from fewfit.encoders.split import Tail, Trunk
@@ -85,6 +86,27 @@ class ComputedActivations:
         with torch.no_grad(), autocast(self._device):
             hidden = self._trunk(input_ids, attention_mask)
         return hidden.to(self.dtype), attention_mask
+
+
+class JoinedActivations:
+    """Two sets of trunk outputs as one: the rows of `first`, and after them those of `second`."""
+
+    def __init__(self, first: Activations, second: Activations) -> None:
+        self.lengths = np.concatenate([first.lengths, second.lengths])
+        self._first = first
+        self._second = second
+
+    def batch(self, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """Hidden states (rows, longest, hidden) and their mask (rows, longest) for some texts."""
+        after = len(self._first.lengths)
+        places = [np.flatnonzero(rows < after), np.flatnonzero(rows >= after)]
+        asked = [(self._first, rows[places[0]]), (self._second, rows[places[1]] - after)]
+        parts = [source.batch(own) for source, own in asked if len(own)]
+        longest = max(mask.shape[1] for _, mask in parts)
+        hidden = torch.cat([functional.pad(states, (0, 0, 0, longest - states.shape[1])) for states, _ in parts])
+        mask = torch.cat([functional.pad(mask, (0, longest - mask.shape[1])) for _, mask in parts])
+        order = torch.from_numpy(np.argsort(np.concatenate(places))).to(hidden.device)
+        return hidden[order], mask[order]
 
 
 def embed(

@@ -12,7 +12,7 @@ from torch.nn import functional
 from fewfit.decision import Head
 from fewfit.encoders.batching import length_batches
 from fewfit.encoders.split import Tail
-from fewfit.training.activations import Activations
+from fewfit.training.activations import Activations, JoinedActivations
 from fewfit.training.events import Progress
 from fewfit.training.label_names import MOST_LABELS_A_STEP, name_loss
 from fewfit.training.losses import (
@@ -86,6 +86,7 @@ def tune(
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _learning_rate_share(step, plan.steps))
     batches = balanced_batches(own, settings.batch_size, rng)
+    read = activations if names is None else JoinedActivations(activations, names)
     # Dropout draws from torch's global generator: fork it, so that the caller's is left as it was.
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices), frozen_weights_rounded(tail, device):
@@ -94,13 +95,12 @@ def tune(
         for _ in range(plan.steps):
             chosen = next(batches)
             picked = rows[chosen] if pick is None else pick(rows[chosen], rng)
-            # One context for all of a step: it rounds each weight once.
-            with autocast(device):
-                embeddings, order = _forward(tail, activations, picked, settings.batch_tokens, device)
-                if names is not None:
-                    compared = _compared_labels(own.matrix[chosen])
-                    name_embeddings, name_order = _forward(tail, names, compared, settings.batch_tokens, device)
-            wanted = truth[torch.from_numpy(chosen[order]).to(device)]
+            compared = np.arange(0) if names is None else _compared_labels(own.matrix[chosen])
+            # Names go through the tail among the texts: so few alone are not worth all the weights.
+            together = np.concatenate([picked, len(activations.lengths) + compared])
+            all_embeddings = _forward(tail, read, together, settings.batch_tokens, device)
+            embeddings, name_embeddings = all_embeddings[: len(picked)], all_embeddings[len(picked) :]
+            wanted = truth[torch.from_numpy(chosen).to(device)]
             loss = torch.zeros((), device=device)
             pairs = pair_weights(wanted)
             # Cosines are meant; most bases give unit lengths already.
@@ -118,7 +118,7 @@ def tune(
                 )
                 loss = loss + settings.classification_weight * classification
             if names is not None:
-                columns = torch.from_numpy(compared[name_order]).to(device)
+                columns = torch.from_numpy(compared).to(device)
                 loss = loss + settings.label_names_weight * name_loss(
                     directions,
                     functional.normalize(name_embeddings, dim=-1),
@@ -145,14 +145,15 @@ def _compared_labels(wanted: NDArray[np.bool_]) -> np.ndarray:
 
 def _forward(
     tail: Tail, activations: Activations, rows: np.ndarray, batch_tokens: int, device: torch.device
-) -> tuple[torch.Tensor, np.ndarray]:
-    parts: list[torch.Tensor] = []
-    order: list[np.ndarray] = []
+) -> torch.Tensor:
+    """What the tail makes of some rows of the activations, (n_rows, embedding), in their order."""
     # A quarter of the inference budget: small buckets pad less, and backward keeps every activation.
-    for places in length_batches(activations.lengths[rows], max(256, batch_tokens // 4)):
-        parts.append(tail(*activations.batch(rows[places])).float())
-        order.append(places)
-    return torch.cat(parts), np.concatenate(order)
+    buckets = length_batches(activations.lengths[rows], max(256, batch_tokens // 4))
+    # One context for all of them: it rounds each weight once.
+    with autocast(device):
+        parts = [tail(*activations.batch(rows[places])).float() for places in buckets]
+    order = torch.from_numpy(np.argsort(np.concatenate(buckets)))
+    return torch.cat(parts)[order.to(device)]
 
 
 def _learning_rate_share(step: int, steps: int) -> float:
