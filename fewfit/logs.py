@@ -46,38 +46,42 @@ def _second(since_1970: int) -> str:
 
 
 class TogetherHandler(logging.StreamHandler[TextIO]):
-    """Writes the lines of each moment (20 ms) together, a warning at once and with all that came before it.
+    """Formats and writes the lines of each moment (20 ms) together, a warning at once and with all that came before it.
 
     A line alone costs a request more than all else that is done for the log.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
         super().__init__(stream)
-        self._lines: list[str] = []
+        self._records: list[logging.LogRecord] = []
         self._any = threading.Event()
         threading.Thread(target=self._write_regularly, name="log", daemon=True).start()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Takes in a line."""
-        try:
-            self._lines.append(self.format(record))
-        except Exception:  # noqa: BLE001 - as every handler does
-            self.handleError(record)
-            return
+        self._records.append(record)
         if record.levelno >= logging.WARNING:
             self.flush()
-        elif len(self._lines) == 1:
+        elif len(self._records) == 1:
             self._any.set()
 
     def flush(self) -> None:
         """Writes what has not been written."""
         assert self.lock is not None
         with self.lock:
-            lines, self._lines = self._lines, []
-            with suppress(OSError, ValueError):  # nobody reads any more: requests are answered all the same
-                if lines:
-                    self.stream.write("\n".join(lines) + self.terminator)
-                super().flush()
+            records, self._records = self._records, []
+        lines = [line for record in records if (line := self._line(record)) is not None]
+        with self.lock, suppress(OSError, ValueError):  # nobody reads any more: requests are answered all the same
+            if lines:
+                self.stream.write("\n".join(lines) + self.terminator)
+            super().flush()
+
+    def _line(self, record: logging.LogRecord) -> str | None:
+        try:
+            return self.format(record)
+        except Exception:  # noqa: BLE001 - as every handler does
+            self.handleError(record)
+            return None
 
     def _write_regularly(self) -> None:
         while True:

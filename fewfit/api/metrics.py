@@ -1,5 +1,7 @@
 """What the API counts, for Prometheus."""
 
+from functools import lru_cache
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 
@@ -26,3 +28,14 @@ class Metrics:
             buckets=(1, 2, 4, 8, 16, 32, 64, 96),
             registry=self.registry,
         )
+        # Finding the counters of some labels takes longer than counting.
+        self._of = lru_cache(maxsize=4096)(self._counters)
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Counts a request."""
+        requests, latency = self._of(method, route, status)
+        requests.inc()
+        latency.observe(seconds)
+
+    def _counters(self, method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+        return self.requests.labels(method, route, str(status)), self.latency.labels(method, route)

@@ -89,8 +89,7 @@ class Gateway:
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "(none)")
-        self._metrics.requests.labels(scope["method"], route, str(status)).inc()
-        self._metrics.latency.labels(scope["method"], route).observe(seconds)
+        self._metrics.answered(scope["method"], route, status, seconds)
         level = logging.ERROR if status >= 500 else logging.INFO
         logger.log(
             level,

@@ -259,7 +259,13 @@ def _examples_key(base: str, examples: Sequence[LabelledText]) -> str:
 def _classification(inputs: Sequence[str], confidences: np.ndarray, decision: Decision) -> Classification:
     labels = decision.labels
     texts = []
-    for text, scores, columns in zip(inputs, confidences.tolist(), _given(confidences, decision), strict=True):
+    rows = confidences.tolist()
+    if decision.kind == "single":
+        # Not by numpy, whose argmax lets other threads run first: on an event loop that is most of what it takes.
+        given = [[scores.index(max(scores))] for scores in rows]
+    else:
+        given = _surest_first(confidences, decision)
+    for text, scores, columns in zip(inputs, rows, given, strict=True):
         texts.append(
             ClassifiedText(
                 input=text,
@@ -271,10 +277,8 @@ def _classification(inputs: Sequence[str], confidences: np.ndarray, decision: De
     return Classification(decision.kind, tuple(texts))
 
 
-def _given(confidences: np.ndarray, decision: Decision) -> list[list[int]]:
-    """The columns of the labels that each text gets, surest first."""
-    if decision.kind == "single":
-        return [[column] for column in confidences.argmax(axis=1).tolist()]
+def _surest_first(confidences: np.ndarray, decision: Decision) -> list[list[int]]:
+    """The columns of the labels that each text gets from a multilabel model, surest first."""
     given = decision.matrix(confidences)
     order = np.argsort(-confidences, axis=1, kind="stable").tolist()
     return [[column for column in columns if given[row, column]] for row, columns in enumerate(order)]
