@@ -1,18 +1,21 @@
 """What labels are called, as knowledge: many names say what their texts are about."""
 
+import math
 import re
+from itertools import permutations
 
 import numpy as np
 import torch
-from scipy.stats import binomtest
+from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 from torch.nn import functional
 
 from fewfit.training.losses import balanced_binary_cross_entropy
 from fewfit.training.targets import Targets
 
-# Names are used where they tell more than chance about the training texts, at this level of a one-sided test.
+# The share of other ways to deal the names out that may fit as well: with two labels, the other one must fit worse.
 SIGNIFICANCE = 0.1
+MOST_ASSIGNMENTS = 1000
 # Multilabel: how often a text with the label is nearer to its name than one without; 0.5 is chance.
 LEAST_MEAN_AUC = 0.55
 # A step compares its texts with all labels, or with those in the batch where there are more labels than this.
@@ -31,9 +34,8 @@ def spoken(label: str) -> str:
 def names_help(embeddings: np.ndarray, name_embeddings: np.ndarray, targets: Targets) -> bool:
     """Whether names say something about the texts: codes and numbers do not, and are left out.
 
-    Judged on the untuned embeddings of the training texts (n_texts, hidden) and of the label names
-    (n_labels, hidden): does the nearest name agree with the label more often than if the two had nothing
-    to do with each other?
+    Judged on the untuned embeddings of the training texts (n_texts, hidden) and of the label names (n_labels, hidden).
+    Single-label: the names fit their labels better than nearly all other ways to deal them out.
     """
     similarity = _directions(embeddings) @ _directions(name_embeddings).T
     if targets.kind == "multi":
@@ -42,11 +44,21 @@ def names_help(embeddings: np.ndarray, name_embeddings: np.ndarray, targets: Tar
             return False
         areas = [roc_auc_score(targets.matrix[:, column], similarity[:, column]) for column in judged]
         return float(np.mean(areas)) >= LEAST_MEAN_AUC
-    nearest = similarity.argmax(axis=1)
-    shares = np.bincount(nearest, minlength=targets.n_labels) / len(targets)
-    chance = float((shares * targets.counts / len(targets)).sum())
-    agreeing = int((nearest == targets.index).sum())
-    return bool(binomtest(agreeing, len(targets), chance, alternative="greater").pvalue < SIGNIFICANCE)
+    present = np.flatnonzero(targets.counts)
+    means = np.stack([similarity[targets.index == column][:, present].mean(axis=0) for column in present])
+    fits = means - means.mean(axis=0)  # some names are near to every text
+    dealt = _assignments(len(present))
+    as_well = fits[np.arange(len(present)), dealt].sum(axis=1) >= np.trace(fits)
+    return bool(len(present) > 1 and as_well[1:].mean() <= SIGNIFICANCE)
+
+
+def _assignments(n_labels: int) -> NDArray[np.intp]:
+    """Ways to deal names out to as many labels, (n_ways, n_labels): the right one, then all others or many of them."""
+    if math.factorial(n_labels) <= MOST_ASSIGNMENTS:
+        return np.array(list(permutations(range(n_labels))))
+    rng = np.random.default_rng(0)
+    right = np.arange(n_labels)
+    return np.stack([right, *(rng.permutation(n_labels) for _ in range(MOST_ASSIGNMENTS))])
 
 
 def name_loss(

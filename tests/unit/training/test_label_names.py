@@ -50,8 +50,32 @@ def test_names_that_are_codes_do_not_help() -> None:
         texts, _, index = _texts_and_names(seed)
         codes = _unit(rng.normal(size=(4, 16)))
         found.append(names_help(texts, codes, Targets.from_labels([f"label {column}" for column in index])))
-    # A test at the level of 10 %, so up to that share of chance hits, and some leeway.
+    # Up to 10 % of the ways to deal names out may fit as well, so up to that share of chance hits, and some leeway.
     assert np.mean(found) <= 0.25
+
+
+@pytest.mark.parametrize("scattered", [0.8, 6.0])
+def test_with_two_labels_names_count_unless_they_fit_better_the_other_way_round(scattered: float) -> None:
+    rng = np.random.default_rng(5)
+    texts, names, index = _texts_and_names(5, n_labels=2)
+    far = _unit(texts + scattered * rng.normal(size=texts.shape) / 4)
+    targets = Targets.from_labels([f"label {column}" for column in index])
+    assert names_help(far, names, targets)
+    assert not names_help(far, names[::-1], targets)
+
+
+def test_a_name_that_is_near_to_every_text_is_nothing_against_it() -> None:
+    texts, names, index = _texts_and_names(6)
+    near_to_all = names.copy()
+    near_to_all[2] = 5 * texts.mean(axis=0) + names[2]
+    assert names_help(texts, near_to_all, Targets.from_labels([f"label {column}" for column in index]))
+
+
+def test_many_names_are_dealt_out_in_some_of_the_ways() -> None:
+    texts, names, index = _texts_and_names(7, n_labels=12)
+    targets = Targets.from_labels([f"label {column:02}" for column in index])
+    assert names_help(texts, names, targets)
+    assert not names_help(texts, np.roll(names, 1, axis=0), targets)
 
 
 def test_swapped_names_do_not_help() -> None:
