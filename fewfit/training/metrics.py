@@ -7,7 +7,6 @@ from sklearn.metrics import (
     accuracy_score,
     f1_score,
     hamming_loss,
-    log_loss,
     precision_recall_fscore_support,
 )
 
@@ -95,7 +94,12 @@ def score(targets: Targets, confidences: np.ndarray, given: np.ndarray) -> Metri
 
 def mean_log_loss(targets: Targets, confidences: np.ndarray) -> float:
     """The mean log-loss in nats of confidences (n_texts, n_labels); multilabel: averaged over labels, too."""
+    return float(log_losses(targets, confidences).mean())
+
+
+def log_losses(targets: Targets, confidences: np.ndarray) -> np.ndarray:
+    """The log-loss of each text in nats, (n_texts,); multilabel: averaged over labels."""
     truth, clipped = targets.matrix, np.clip(confidences, 1e-12, 1 - 1e-12)
     if targets.kind == "single":
-        return float(-np.log(clipped[np.arange(len(truth)), targets.index]).mean())
-    return float(np.mean([log_loss(t, c, labels=[False, True]) for t, c in zip(truth.T, clipped.T, strict=True)]))
+        return np.asarray(-np.log(clipped[np.arange(len(truth)), targets.index]))
+    return np.asarray(-np.log(np.where(truth, clipped, 1 - clipped)).mean(axis=1))
