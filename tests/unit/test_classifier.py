@@ -108,7 +108,7 @@ def test_save_and_load_change_nothing(fitted: Classifier, fitted_multi: Classifi
 
 
 def test_the_same_seed_gives_the_same_model(toy_base: Path) -> None:
-    texts, labels = _texts(3)
+    texts, labels = _texts(5)  # more than fit into one step, so that the seed decides which go together
     one, two = (Classifier(base=toy_base, settings=QUICK, seed=5).fit(texts, labels) for _ in range(2))
     other = Classifier(base=toy_base, settings=QUICK, seed=6).fit(texts, labels)
     np.testing.assert_allclose(one.predict_proba(texts), two.predict_proba(texts), atol=1e-6)
