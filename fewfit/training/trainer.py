@@ -177,9 +177,9 @@ class _Job:
         self.device = encoder.device
         self.tail_layers = tail_layers_for(encoder, settings)
         self.lora_rank = lora_rank_for(encoder, targets.kind, settings)
-        self.steps = steps_for(len(texts), settings)
+        self.steps = steps_for(len(texts), targets.n_labels, settings)
         self.learning_rate = learning_rate_for(encoder, targets.kind, settings)
-        self.self_training_steps = steps_for(2 * len(texts), settings)
+        self.self_training_steps = steps_for(2 * len(texts), targets.n_labels, settings)
         folds = min(settings.n_folds, int(targets.counts.max()), len(texts))
         self.folds: list[np.ndarray] = []
         if folds > 1:
