@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Sequence
 from itertools import permutations
 
 import numpy as np
@@ -29,6 +30,12 @@ def spoken(label: str) -> str:
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", label)
     words = re.sub(r"[_\-./>|:]+", " ", words)
     return " ".join(words.split()).lower() or label
+
+
+def are_words(names: Sequence[str]) -> bool:
+    """Whether spoken names are more than numbers and letters: "0" and "1" are not, nor are "class a" and "class b"."""
+    words = [frozenset(re.findall(r"[^\W\d_]{2,}|[^\W\d_a-z]", name)) for name in names]
+    return all(words) and len(set(words)) > 1
 
 
 def names_help(embeddings: np.ndarray, name_embeddings: np.ndarray, targets: Targets) -> bool:

@@ -22,7 +22,7 @@ from fewfit.training.defaults import learning_rate_for, lora_rank_for, steps_for
 from fewfit.training.events import Progress
 from fewfit.training.heads import fit_head
 from fewfit.training.insight import Insight
-from fewfit.training.label_names import names_help, spoken
+from fewfit.training.label_names import are_words, names_help, spoken
 from fewfit.training.long_texts import Reading, TrainingWindows, Way
 from fewfit.training.metrics import log_losses, score
 from fewfit.training.rejecting import HeldOutLikeness
@@ -324,9 +324,10 @@ class _Job:
 
     def _names(self, trunk: Trunk, tail: Tail, embeddings: np.ndarray) -> Activations | None:
         """The trunk's output for the label names; None where they are not to count or say nothing."""
-        if not self.settings.label_names_weight:
+        spoken_names = [spoken(label) for label in self.targets.labels]
+        if not self.settings.label_names_weight or not are_words(spoken_names):
             return None
-        token_ids = self.encoder.tokenizer.encode([spoken(label) for label in self.targets.labels])
+        token_ids = self.encoder.tokenizer.encode(spoken_names)
         names = KeptActivations(
             trunk,
             self.encoder.tokenizer,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from fewfit.training.label_names import EVEN_SIMILARITY, name_loss, names_help, spoken
+from fewfit.training.label_names import EVEN_SIMILARITY, are_words, name_loss, names_help, spoken
 from fewfit.training.targets import Targets
 
 
@@ -23,6 +23,26 @@ from fewfit.training.targets import Targets
 )
 def test_labels_are_read_as_words(label: str, said: str) -> None:
     assert spoken(label) == said
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (["negative", "positive"], True),
+        (["spam", "not spam"], True),
+        (["1 star", "2 stars"], True),
+        (["好", "坏"], True),
+        (["да", "нет"], True),
+        (["0", "1"], False),
+        (["A", "B"], False),
+        (["LABEL_0", "LABEL_1"], False),
+        (["class a", "class b"], False),
+        (["refund", "7"], False),
+        (["只", "1"], False),
+    ],
+)
+def test_numbers_and_letters_are_no_words(labels: list[str], words: bool) -> None:
+    assert are_words([spoken(label) for label in labels]) is words
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
