@@ -70,11 +70,11 @@ class TogetherHandler(logging.StreamHandler[TextIO]):
         assert self.lock is not None
         with self.lock:
             records, self._records = self._records, []
-        lines = [line for record in records if (line := self._line(record)) is not None]
-        with self.lock, suppress(OSError, ValueError):  # nobody reads any more: requests are answered all the same
-            if lines:
-                self.stream.write("\n".join(lines) + self.terminator)
-            super().flush()
+            lines = [line for record in records if (line := self._line(record)) is not None]
+            with suppress(OSError, ValueError):  # nobody reads any more: requests are answered all the same
+                if lines:
+                    self.stream.write("\n".join(lines) + self.terminator)
+                super().flush()
 
     def _line(self, record: logging.LogRecord) -> str | None:
         try:

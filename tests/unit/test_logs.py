@@ -43,6 +43,15 @@ def test_a_warning_is_written_at_once_after_what_came_before(handler: TogetherHa
     assert _messages(stream) == ["one", "two"]
 
 
+def test_a_line_that_cannot_be_made_keeps_no_other_back(
+    handler: TogetherHandler, stream: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    handler.handle(logging.LogRecord("fewfit", logging.INFO, "x.py", 1, "%d", ("no number",), None))
+    handler.handle(_record("two", logging.WARNING))
+    assert _messages(stream) == ["two"]
+
+
 def test_the_end_of_the_process_writes_the_rest(handler: TogetherHandler, stream: io.StringIO) -> None:
     handler.handle(_record("one"))
     handler.flush()
