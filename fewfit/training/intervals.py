@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from fewfit.training.metrics import log_losses
 from fewfit.training.reliability import N_BINS, bins_of, sureness
 from fewfit.training.targets import Targets
 
@@ -22,7 +23,6 @@ _DRAWS = 2_000_000
 # Draws at once: 8 bytes each.
 _BLOCK_DRAWS = 1_000_000
 _Z = 1.959964  # of the normal distribution, 95 %, both sides
-_SMALLEST = 1e-12
 
 
 def intervals(
@@ -87,13 +87,11 @@ class _Statistics:
         self.carried = truth.any(axis=0)
         has_label = truth.any(axis=1)
         right = (truth == given).all(axis=1)
-        clipped = np.clip(confidences, _SMALLEST, 1 - _SMALLEST)
+        loss = log_losses(targets, confidences)
         if self.single:
-            loss = -np.log(clipped[truth])
             brier = ((confidences - truth) ** 2).sum(axis=1) / 2
             hamming = right.astype(float)
         else:
-            loss = -np.log(np.where(truth, clipped, 1 - clipped)).mean(axis=1)
             brier = ((confidences - truth) ** 2).mean(axis=1)
             hamming = (truth == given).mean(axis=1)
         empty = has_label & ~given.any(axis=1)

@@ -32,9 +32,10 @@ class TrainingSettings:
     what it has become is kept as a change of rank `lora_rank` (None: 32, and 64 with several labels a text): such a
     model takes a fraction of the memory, and a hundred of them are served nearly as fast as one. With 0 all weights are
     tuned and kept, as they are by default in bases more than 512 wide, and in encoders of other kinds than BERT's.
-    `steps` is how many optimiser steps (None: at least 30, and at least four times each text), `batch_size` how many
-    texts a step. `learning_rate` is the peak, warmed up over the first tenth and decayed linearly to zero (None: 2e-4
-    for attention; docs/training.md has those of other cases), `dropout` the share of values that a step leaves out.
+    `steps` is how many optimiser steps (None: one for each text that a label has, 30 to 60, and at least four times
+    each text), `batch_size` how many texts a step. `learning_rate` is the peak, warmed up over the first tenth and
+    decayed linearly to zero (None: 2e-4 for attention; docs/training.md has those of other cases), `dropout` the
+    share of values that a step leaves out.
     Three losses can be mixed by weight: `cosine_weight` for the cosine similarity of pairs,
     `contrastive_weight` for supervised contrast (its `temperature` divides the similarities),
     `classification_weight` for cross-entropy through a linear head; see `fewfit.training.losses`.
