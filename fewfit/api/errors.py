@@ -19,7 +19,8 @@ logger = logging.getLogger(__name__)
 
 def error_response(request_id: str, status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
     """An error in the one shape that all have."""
-    return JSONResponse({"message": message, "id": request_id}, status, headers=dict(headers or {}))
+    sendable = message.encode("utf-8", "backslashreplace").decode()  # it may quote half of a surrogate pair
+    return JSONResponse({"message": sendable, "id": request_id}, status, headers=dict(headers or {}))
 
 
 def handle_errors(app: FastAPI) -> None:

@@ -1,12 +1,13 @@
 """The files of an uploaded dataset: which parts a form may have, and what is visibly no dataset."""
 
+import re
 from collections.abc import Callable
 from pathlib import PurePosixPath
 
 from fastapi import Request
 
 from fewfit.web.errors import RequestError
-from fewfit.web.multipart import Part, Sink, read_multipart
+from fewfit.web.multipart import HEAD_BYTES, Part, Sink, read_multipart
 
 # Cohere's own curl sample calls the part "file".
 PART_NAMES = {"data": "data", "file": "data", "eval_data": "eval_data"}
@@ -15,7 +16,12 @@ OTHER_FORMATS = (
     *(".avro", ".doc", ".docx", ".gz", ".json", ".ods", ".parquet", ".pdf", ".tsv", ".txt"),
     *(".xls", ".xlsx", ".xml", ".yaml", ".yml", ".zip", ".zst"),
 )
-_OBJECT = b"[object Object]"
+# What JavaScript makes of an object, and of an array of bytes, where a text is expected.
+_OBJECT = re.compile(rb"\[object \w+\]")
+_BYTES = re.compile(rb"\d{1,3}(,\d{1,3}){9,},?\d*")
+
+
+_NODE_ADVICE = 'Read the file first and hand over its bytes in a File: new File([fs.readFileSync(path)], "train.csv").'
 
 
 async def receive_parts(request: Request, open_sink: Callable[[Part], Sink], *, limit_bytes: int) -> list[Part]:
@@ -56,11 +62,16 @@ def _check(part: Part) -> None:
     shown = f"The part '{part.name}'"
     if part.size_bytes == 0:
         raise RequestError(f"{shown} is empty; expected a CSV or JSONL file.")
-    if part.size_bytes <= len(_OBJECT) + 2 and part.head.strip() == _OBJECT:
+    head = part.head.strip()
+    if part.size_bytes < HEAD_BYTES and _OBJECT.fullmatch(head):
         raise RequestError(
-            f"{shown} holds the 15 characters '[object Object]' in place of your file. The Node SDK sends that for "
-            "fs.createReadStream(path), {path} and {data, filename}. Read the file first and hand over its bytes: "
-            'new File([fs.readFileSync(path)], "train.csv").'
+            f"{shown} holds the {len(head)} characters '{head.decode()}' in place of your file. The Node SDK sends "
+            f"that for fs.createReadStream(path), an ArrayBuffer, {{path}} and {{data, filename}}. {_NODE_ADVICE}"
+        )
+    if _BYTES.fullmatch(head):
+        raise RequestError(
+            f"{shown} holds numbers and commas ('{head[:24].decode()}...') in place of your file. The Node SDK sends "
+            f"that for a Uint8Array. {_NODE_ADVICE}"
         )
     ending = PurePosixPath(part.filename or "").suffix.lower()
     if ending in OTHER_FORMATS:

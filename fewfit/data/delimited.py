@@ -2,9 +2,10 @@
 
 import csv
 import itertools
+import re
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
 
 from fewfit.data.dataset import Format
 from fewfit.data.labels import has_lone_surrogate
@@ -49,7 +50,8 @@ class DelimitedTable:
         iterator = iter(lines)
         sample = _take(iterator)
         self.delimiter = delimiter or find_delimiter(sample)
-        records = _records(itertools.chain(sample, iterator), lines, self.delimiter, problems)
+        dialect = _Dialect(self.delimiter, _spaced(sample, self.delimiter))
+        records = _records(itertools.chain(sample, iterator), lines, dialect, problems)
         # Peeked records tell a header from a first row.
         peeked = list(itertools.islice(records, min(len(sample), _SAMPLE_LINES)))
         self._records = itertools.chain(peeked, records)
@@ -119,6 +121,22 @@ def find_delimiter(lines: Sequence[str]) -> str:
         if score > best_score:
             best, best_score = delimiter, score
     return best
+
+
+class _Dialect(NamedTuple):
+    """What the csv module is told. `spaced` says that spaces follow delimiters: `"a", "b"`."""
+
+    delimiter: str
+    spaced: bool
+
+    def reader(self, lines: Iterable[str]) -> Iterator[list[str]]:
+        return csv.reader(lines, delimiter=self.delimiter, skipinitialspace=self.spaced, strict=True)
+
+
+def _spaced(lines: Sequence[str], delimiter: str) -> bool:
+    """Whether most lines have spaces between a delimiter and a quote, which would be a part of the field otherwise."""
+    spaced = re.compile(f'{re.escape(delimiter)} +"')
+    return 2 * sum(spaced.search(line) is not None for line in lines) > len(lines)
 
 
 def _take(lines: Iterator[str]) -> list[str]:
@@ -195,12 +213,12 @@ class _Feed:
 
 
 def _records(
-    lines: Iterator[str], source: TextLines, delimiter: str, problems: Problems
+    lines: Iterator[str], source: TextLines, dialect: _Dialect, problems: Problems
 ) -> Iterator[tuple[int, list[str]]]:
     """Records with the line on which they begin. Those with bad bytes or broken quotes are left out."""
     _raise_field_limit()
     feed = _Feed(lines)
-    reader = csv.reader(feed, delimiter=delimiter, strict=True)
+    reader = dialect.reader(feed)
     header = True
     while True:
         row = feed.begin()
@@ -211,7 +229,7 @@ def _records(
         except csv.Error as error:
             problems.add("broken_quoting", row, _explain(error, row, feed.number))
             feed.back_to_second_line()
-            reader = csv.reader(feed, delimiter=delimiter, strict=True)
+            reader = dialect.reader(feed)
             continue
         # The header is kept even with bad bytes: without it nothing else could be checked.
         bad = bool(source.bad) and any(number in source.bad for number in range(row, feed.number + 1))

@@ -60,7 +60,7 @@ def check_hyperparameters(values: Hyperparameters) -> None:
         "lora_rank": 0,
     }
     for name, value in asdict(values).items():
-        if isinstance(value, int | float) and not math.isfinite(value):
+        if isinstance(value, float) and not math.isfinite(value):
             raise InputError(f"{name} is {value}; expected a finite number.")
         if name in least and value is not None and value < least[name]:
             raise InputError(f"{name} is {value}; expected at least {least[name]}.")

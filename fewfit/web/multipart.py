@@ -16,7 +16,7 @@ from fewfit.web.errors import RequestError
 _BUFFER_BYTES = 256 * 1024
 # Read and dropped before a refusal is answered: a client that is still sending would not see the answer.
 _DRAIN_BYTES = 64 * 1024 * 1024
-_HEAD_BYTES = 64
+HEAD_BYTES = 64
 
 
 class Sink(Protocol):
@@ -38,8 +38,8 @@ class Part:
     def took(self, data: bytes) -> None:
         """Notes the bytes that were written."""
         self.size_bytes += len(data)
-        if len(self.head) < _HEAD_BYTES:
-            self.head += data[: _HEAD_BYTES - len(self.head)]
+        if len(self.head) < HEAD_BYTES:
+            self.head += data[: HEAD_BYTES - len(self.head)]
 
 
 @dataclass

@@ -31,7 +31,8 @@ router = APIRouter(prefix="/v1", tags=["classify"])
 
 # Names of bases that programs written for Cohere send along with examples.
 _FOREIGN_BASE = re.compile(
-    r"(cohere|embed|english-v\d+|multilingual-\d+|command|rerank|c4ai|base|light|default|small|medium|large|xlarge)\b.*",
+    r"(cohere[./-])?((embed-)?(english|multilingual)(-light)?-v\d.*|embed-v\d.*|multilingual-\d.*"
+    r"|(command|rerank|c4ai)(-.*)?|(base|small|medium|large|xlarge)(-light|-\d.*)?|light|default)(?<!-ft)",
     re.IGNORECASE,
 )
 _MIN_PER_LABEL = 2

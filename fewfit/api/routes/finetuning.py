@@ -218,7 +218,10 @@ def _answer(model: records.Model) -> wire.FinetunedModelAnswer:
 
 
 def _model(model: records.Model) -> wire.FinetunedModel:
-    given = wire.Hyperparameters.model_validate(vars(model.hyperparameters))
+    # They were checked when they were given; what an older fewfit took is told, too.
+    given = wire.Hyperparameters.model_construct(
+        **{name: getattr(model.hyperparameters, name) for name in wire.Hyperparameters.model_fields}
+    )
     settings = wire.Settings(
         base_model=wire.BaseModel(name=model.base_name or "default"),
         dataset_id=model.dataset_id,

@@ -27,6 +27,13 @@ def _whole_number(value: object) -> object:
     return int(number)
 
 
+def _no_lookalike(value: object) -> object:
+    """Numbers alone: what a number could be read from, such as "3" or true, is refused."""
+    if isinstance(value, bool | str):
+        raise ValueError("expected a number")
+    return value
+
+
 def _not_negative(number: int | None) -> int | None:
     if number is not None and number < 0:
         raise ValueError("expected 0 or more")
@@ -53,6 +60,9 @@ QueryTime = Annotated[
     datetime | None, BeforeValidator(_with_plus), BeforeValidator(_absent_if_empty), AfterValidator(_zoned)
 ]
 Count = Annotated[int | None, BeforeValidator(_whole_number), AfterValidator(_not_negative)]
+# A number in a body. Databases keep 64 bits, what counts something needs no more than half of them.
+WholeNumber = Annotated[int, BeforeValidator(_no_lookalike), Field(ge=-(2**31), lt=2**31)]
+Number = Annotated[float, BeforeValidator(_no_lookalike)]
 # A yes or no in a query; an empty one is a no.
 Flag = Annotated[bool, BeforeValidator(lambda value: False if value == "" else value)]
 Text = Annotated[str | None, BeforeValidator(_absent_if_empty)]

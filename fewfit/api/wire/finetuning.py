@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from fewfit.api.wire.common import Count, Request, Timestamp, Wire
+from fewfit.api.wire.common import Count, Number, Request, Timestamp, WholeNumber, Wire
 
 BaseType = Literal[
     "BASE_TYPE_UNSPECIFIED",
@@ -24,7 +24,12 @@ Status = Literal[
     "STATUS_PAUSED",
     "STATUS_QUEUED",
 ]
-
+LoraTargetModules = Literal[
+    "LORA_TARGET_MODULES_UNSPECIFIED",
+    "LORA_TARGET_MODULES_QV",
+    "LORA_TARGET_MODULES_QKVO",
+    "LORA_TARGET_MODULES_QKVO_FFN",
+]
 
 _UNLABELLED = "Texts such as the model will be asked, learnt from, too; single-label models only (fewfit's own)."
 
@@ -32,14 +37,14 @@ _UNLABELLED = "Texts such as the model will be asked, learnt from, too; single-l
 class Hyperparameters(Request):
     """Knobs of the training, all optional. What was given is echoed; what has no meaning here is not used."""
 
-    early_stopping_patience: int | None = None
-    early_stopping_threshold: float | None = None
-    train_batch_size: int | None = None
-    train_epochs: int | None = None
-    learning_rate: float | None = None
-    lora_alpha: int | None = None
-    lora_rank: int | None = None
-    lora_target_modules: str | None = None
+    early_stopping_patience: WholeNumber | None = None
+    early_stopping_threshold: Number | None = None
+    train_batch_size: WholeNumber | None = None
+    train_epochs: WholeNumber | None = None
+    learning_rate: Number | None = None
+    lora_alpha: WholeNumber | None = None
+    lora_rank: WholeNumber | None = None
+    lora_target_modules: LoraTargetModules | None = None
 
 
 class BaseModelRequest(Request):

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from fewfit.api.wire.common import Meta, Request, Wire
+from fewfit.api.wire.common import Meta, Request, WholeNumber, Wire
 
 
 class KeyCheck(Wire):
@@ -51,7 +51,7 @@ class TokenizeAnswer(Wire):
 class DetokenizeRequest(Request):
     """Token ids to turn back into a text."""
 
-    tokens: list[int] = Field(json_schema_extra={"minItems": 1, "maxItems": 65536})
+    tokens: list[WholeNumber] = Field(json_schema_extra={"minItems": 1, "maxItems": 65536})
     model: str
 
 

@@ -118,6 +118,65 @@ def test_bad_queries_for_models_are_bad_requests(server: LiveServer, query: str)
     assert server.request("GET", f"/v1/models?{query}").status == 400
 
 
+@pytest.mark.parametrize(
+    ("knob", "value"),
+    [
+        ("train_epochs", "1" + 400 * "0"),
+        ("lora_rank", "1e30"),
+        ("train_epochs", '"3"'),
+        ("train_epochs", "true"),
+        ("train_epochs", "1.5"),
+        ("learning_rate", '"0.1"'),
+        ("early_stopping_threshold", "1e999"),
+        ("lora_target_modules", '"\\ud800"'),
+        ("lora_target_modules", '"ALL"'),
+    ],
+)
+def test_hyperparameters_of_a_wrong_type_or_size_make_no_model(
+    server: LiveServer, some_dataset: dict[str, Any], knob: str, value: str
+) -> None:
+    body = (
+        '{"name": "x", "settings": {"base_model": {"base_type": "BASE_TYPE_CLASSIFICATION"}, '
+        f'"dataset_id": "{some_dataset["id"]}", "hyperparameters": {{"{knob}": {value}}}}}}}'
+    )
+    before = server.request("GET", MODELS).json["total_size"]
+    answer = server.request("POST", MODELS, body.encode(), headers={"Content-Type": "application/json"})
+    assert answer.status == 400
+    assert knob in answer.json["message"]
+    assert server.request("GET", MODELS).json["total_size"] == before
+
+
+def test_a_refusal_may_quote_half_of_a_surrogate_pair(server: LiveServer, some_model: dict[str, Any]) -> None:
+    body = b'{"name": "x", "settings": {"dataset_id": "\\ud800"}}'
+    answer = server.request("PATCH", f"{MODELS}/{some_model['id']}", body, headers={"Content-Type": "application/json"})
+    assert answer.status == 400
+    assert "dataset_id" in answer.json["message"]
+
+
+@pytest.mark.parametrize(
+    ("model", "status"),
+    [
+        ("embed-english-v2.0", 200),
+        ("embed-multilingual-light-v3.0", 200),
+        ("embed-v4.0", 200),
+        ("command-r-plus-08-2024", 200),
+        ("large", 200),
+        ("large-20220425", 200),
+        ("multilingual-22-12", 200),
+        ("small-nonexistent", 404),
+        ("base-x", 404),
+        ("embed-nope-ft", 404),
+        ("cohere-like", 404),
+    ],
+)
+def test_names_of_bases_at_cohere_stand_for_a_base_here_and_no_others(
+    server: LiveServer, model: str, status: int
+) -> None:
+    examples = [{"text": f"{label} {number}", "label": label} for label in "ab" for number in range(2)]
+    body = {"inputs": ["a 3"], "examples": examples, "model": model}
+    assert server.request("POST", "/v1/classify", body).status == status
+
+
 def test_default_only_gives_the_default(server: LiveServer) -> None:
     found = server.request("GET", "/v1/models?endpoint=classify&default_only=true").json["models"]
     assert len(found) == 1

@@ -104,14 +104,21 @@ def test_a_filename_may_be_no_utf_8() -> None:
     assert format_of(part) == "csv"
 
 
-@pytest.mark.parametrize("content", [b"[object Object]", b"[object Object]\r\n"])
+@pytest.mark.parametrize("content", [b"[object Object]", b"[object Object]\r\n", b"[object ArrayBuffer]"])
 def test_object_object_is_explained(content: bytes) -> None:
-    with pytest.raises(RequestError, match=r"\[object Object\].*new File"):
+    with pytest.raises(RequestError, match=r"\[object \w+\].*new File"):
         receive(form(("data", content)))
+
+
+@pytest.mark.parametrize("content", [CSV[:16], CSV * 100])
+def test_an_array_of_bytes_as_a_text_is_explained(content: bytes) -> None:
+    with pytest.raises(RequestError, match=r"'\d+,[\d,]+\.\.\.'.*new File"):
+        receive(form(("data", ",".join(map(str, content)).encode())))
 
 
 def test_a_text_that_begins_with_object_object_is_no_mistake() -> None:
     assert receive(form(("data", b"[object Object] is what it said,bug\n")))
+    assert receive(form(("data", b"1,2\n3,4\n5,6\n7,8\n9,10\n11,12\n")))
 
 
 @pytest.mark.parametrize("name", ["train.xlsx", "train.parquet", "TRAIN.TXT", "a.csv.gz"])

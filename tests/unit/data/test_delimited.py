@@ -26,6 +26,25 @@ def test_broken_quoting_is_reported_where_the_quote_opens(data: bytes, rows: tup
     assert [finding.rows for finding in report if finding.code == "broken_quoting"] == ([rows] if rows else [])
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_spaces_between_a_delimiter_and_a_quote_are_no_part_of_the_field(delimiter: str) -> None:
+    lines = ['"text"~ "label"', '"so, it is; or\t| not"~  "a"', '"say ""x"""~ "b"', "plain~ c"]
+    dataset, report = read_dataset("\n".join(lines).replace("~", delimiter).encode())
+
+    assert [(example.text, *example.labels) for example in dataset.examples] == [
+        ("so, it is; or\t| not", "a"),
+        ('say "x"', "b"),
+        ("plain", "c"),
+    ]
+    assert report.ok
+
+
+def test_a_quote_after_a_space_in_few_lines_is_an_ordinary_character() -> None:
+    dataset, _ = read_dataset(b'label,text\na, "Great" product\nb,fine\na,good\n')
+
+    assert [text.strip() for text in dataset.texts] == ['"Great" product', "fine", "good"]
+
+
 def test_a_text_longer_than_the_csv_module_reads_by_default_is_read() -> None:
     text = "long " * 100_000
     dataset, report = read_dataset(f"text,label\n{text},a\n".encode())

@@ -1,8 +1,10 @@
 import numpy as np
+import onnxruntime as ort
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
+from onnx import TensorProto, helper, numpy_helper
 
 from fewfit.encoders.quantize import (
     dequantize,
@@ -28,6 +30,37 @@ def test_each_value_is_off_by_at_most_half_a_step(weight: np.ndarray) -> None:
     error = np.abs(dequantize(rows, scale) - weight)
     assert (error <= 0.5001 * scale[:, None] + 1e-6 * np.abs(weight)).all()
     assert np.abs(rows.astype(int)).max() <= 127
+    pairs = rows.astype(int)[:, : rows.shape[1] // 2 * 2].reshape(len(rows), -1, 2)
+    assert np.abs(pairs.clip(min=0).sum(axis=2)).max(initial=0) <= 128
+    assert np.abs(pairs.clip(max=0).sum(axis=2)).max(initial=0) <= 128
+
+
+@pytest.mark.parametrize("middle", [0, 32, 128, 255])
+def test_products_with_uint8_are_exact_on_this_cpu(middle: int) -> None:
+    """CPUs without VNNI cut off sums of two products that pass 16 bits: rounded rows must not get there."""
+    rng = np.random.default_rng(0)
+    weight = np.concatenate([rng.standard_normal((30, 64)), np.ones((1, 64)), -np.ones((1, 64)), np.eye(1, 64)])
+    rows, _ = quantize_rows(weight.astype(np.float32))
+    activations = rng.integers(0, 256, (20, 64)).astype(np.uint8)
+    activations[:2] = [[0], [255]]
+    names = ["activations", "weight", "one", "scale", "middle"]
+    node = helper.make_node("MatMulIntegerToFloat", names, ["product"], domain="com.microsoft")
+    constants = {"weight": rows.T, "one": np.float32(1), "scale": np.ones(len(rows), np.float32)}
+    graph = helper.make_graph(
+        [node],
+        "product",
+        [helper.make_tensor_value_info("activations", TensorProto.UINT8, list(activations.shape))],
+        [helper.make_tensor_value_info("product", TensorProto.FLOAT, [len(activations), len(rows)])],
+        [
+            numpy_helper.from_array(np.ascontiguousarray(value), name)
+            for name, value in (constants | {"middle": np.uint8(middle)}).items()
+        ],
+    )
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=9).SerializeToString()
+    (product,) = ort.InferenceSession(model).run(None, {"activations": activations})
+    exact = (activations.astype(np.int64) - middle) @ rows.T.astype(np.int64)
+    np.testing.assert_array_equal(product, exact)
 
 
 def test_a_row_of_zeros_stays_zeros() -> None:
@@ -52,4 +85,4 @@ def test_a_smoothed_parameter_is_had_again_smoothed_or_not() -> None:
     rows, scale = rounded_array(out, "a", smoothed=True)
     np.testing.assert_allclose(dequantize(rows, scale), weight * smooth, rtol=0.01)
     rows, scale = rounded_array(out, "a", smoothed=False)
-    assert rows.tolist() == [[127, 1], [127, -1]]
+    assert rows.tolist() == [[126, 1], [127, -1]]
