@@ -6,13 +6,13 @@ its safetensors file. Reading and running one needs neither torch nor the onnx p
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fewfit.encoders.quantize import Rounded, plain_array, rounded_array, smooth_name
+from fewfit.encoders.quantize import Rounded, exact_in_pairs, plain_array, rounded_array, smooth_name
 
 # "mixed" is int8 with what follows a Gelu, a third of all products, in float32 (see `int8_graph`).
 Precision = Literal["int8", "mixed", "fp32"]
@@ -55,7 +55,13 @@ class Graph:
         form. Raises KeyError where a parameter is missing altogether.
         """
         # A parameter's rows and scales follow each other: both come of rounding it once.
-        rounded = lru_cache(maxsize=1)(partial(rounded_array, arrays))
+        multiplied = {binding.weight for binding in self.bindings if binding.form.endswith("int8-transposed")}
+
+        @lru_cache(maxsize=1)
+        def rounded(name: str, *, smoothed: bool) -> Rounded:
+            found = rounded_array(arrays, name, smoothed=smoothed)
+            return exact_in_pairs(found) if name in multiplied else found
+
         return {binding.name: _resolve(binding, arrays, rounded) for binding in self.bindings}
 
     def bindings_json(self) -> list[list[str]]:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 Rounded = tuple[NDArray[np.int8], NDArray[np.float32]]  # a matrix's rows, and what each is multiplied by
 
 _LEVELS = 127  # -127 to 127: symmetric, so that no zero point is needed
-_PAIR_LEVELS = 127.5  # of two neighbours of one sign, which may both be rounded up by half: 128 together
+_MOST_OF_A_PAIR = 128  # two neighbours of one sign together
+_PAIR_LEVELS = 127.5  # that before rounding, which may add a half to both
 _SMALLEST_SCALE = np.float32(1e-30)  # a row of zeros stays zeros
 
 
@@ -45,15 +46,32 @@ def quantize_rows(weight: NDArray[np.float32]) -> Rounded:
     VNNI multiply a row with uint8 by pairs, and what passes 16 bits is cut off (the instruction vpmaddubsw). 255 * 128
     does not, so that the integers are the same on every CPU.
     """
-    rows, columns = weight.shape
-    pairs = weight[:, : columns - columns % 2].reshape(rows, -1, 2)
-    together = np.maximum(pairs.clip(min=0).sum(axis=2), -pairs.clip(max=0).sum(axis=2))
     largest = np.maximum(
-        np.abs(weight).max(axis=1) / np.float32(_LEVELS), together.max(axis=1, initial=0) / np.float32(_PAIR_LEVELS)
+        np.abs(weight).max(axis=1) / np.float32(_LEVELS), _largest_pairs(weight) / np.float32(_PAIR_LEVELS)
     )
     scale = np.maximum(largest, _SMALLEST_SCALE).astype(np.float32)
     rounded = np.rint(weight / scale[:, None])
     return rounded.astype(np.int8), scale
+
+
+def exact_in_pairs(rounded: Rounded) -> Rounded:
+    """Rounded rows such as `quantize_rows` gives: those of an older fewfit may have pairs that pass 16 bits."""
+    rows, scale = rounded
+    cut_off = _largest_pairs(rows.astype(np.int16)) > _MOST_OF_A_PAIR
+    if not cut_off.any():
+        return rounded
+    rows, scale = rows.copy(), scale.copy()
+    rows[cut_off], coarser = quantize_rows(rows[cut_off].astype(np.float32))
+    scale[cut_off] *= coarser
+    return rows, scale
+
+
+def _largest_pairs(rows: NDArray[Any]) -> NDArray[Any]:
+    """The largest sum of two neighbours of one sign, or of one alone, in each row."""
+    n_rows, n_columns = rows.shape
+    pairs = rows[:, : n_columns - n_columns % 2].reshape(n_rows, -1, 2)
+    together = np.maximum(pairs.clip(min=0).sum(axis=2), -pairs.clip(max=0).sum(axis=2))
+    return np.asarray(together.max(axis=1, initial=0))
 
 
 def dequantize(rows: NDArray[np.int8], scale: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -8,6 +8,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from fewfit.encoders.quantize import (
     dequantize,
+    exact_in_pairs,
     int8_name,
     plain_array,
     quantize_arrays,
@@ -68,6 +69,19 @@ def test_a_row_of_zeros_stays_zeros() -> None:
     np.testing.assert_array_equal(dequantize(rows, scale)[0], 0)
     assert rows[1].tolist() == [64, -127]
     assert scale[1] == pytest.approx(2 / 127)
+
+
+def test_rows_of_an_older_fewfit_are_rounded_again_where_a_pair_passes_16_bits() -> None:
+    rows = np.array([[127, 100, -3, 4], [127, -127, 1, 0], [-64, -64, 8, 120], [-65, -64, 0, 0]], dtype=np.int8)
+    scale = np.array([0.5, 1.0, 2.0, 3.0], dtype=np.float32)
+    new_rows, new_scale = exact_in_pairs((rows, scale))
+    assert (new_rows[[1, 2]] == rows[[1, 2]]).all()
+    assert new_scale[[1, 2]].tolist() == [1.0, 2.0]
+    assert new_rows[0, :2].sum() <= 128
+    assert new_rows[3, :2].sum() >= -128
+    error = np.abs(dequantize(new_rows, new_scale) - dequantize(rows, scale))
+    assert (error <= 0.5001 * new_scale[:, None]).all()
+    assert exact_in_pairs((new_rows, new_scale))[0] is new_rows
 
 
 def test_only_the_named_parameters_are_rounded() -> None:

@@ -24,6 +24,14 @@ TEXTS = (
     "the card was charged twice for one ticket and the second half was slow",
     "rain in the north",
 )
+# Cosine to the torch model's embeddings, of each text of a random encoder in int8: 0.9986 at the least.
+NEAR = 0.998
+
+
+def cosines(some: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """How alike two embeddings (n_texts, width) of each text are, (n_texts,)."""
+    lengths = np.linalg.norm(some, axis=1) * np.linalg.norm(others, axis=1)
+    return np.asarray((some * others).sum(axis=1) / lengths)
 
 
 class ToyModel:

@@ -16,12 +16,10 @@ from fewfit.errors import InputError, ModelNotLoadedError, QueueFullError
 from fewfit.serving.engine import Engine, EngineSettings
 from fewfit.serving.runtime import TrunkRunner
 from fewfit.serving.sessions import TailSession
-from tests.unit.serving.models import TEXTS, ToyModel
+from tests.unit.serving.models import NEAR, TEXTS, ToyModel, cosines
 
 # One unit in the last place of float32, a few times: what a batch may change.
 SAME = 1e-6
-# Cosine to the torch model's embeddings, of each text of a random encoder in int8: 0.9986 at the least.
-NEAR = 0.998
 SIDES: tuple[Truncate, ...] = ("end", "start")
 
 
@@ -29,11 +27,6 @@ def _many(n_texts: int, seed: int = 0) -> list[str]:
     words = " ".join(TEXTS).split()
     rng = np.random.default_rng(seed)
     return [" ".join(rng.choice(words, size=rng.integers(0, 30))) for _ in range(n_texts)]
-
-
-def _cosines(some: np.ndarray, others: np.ndarray) -> np.ndarray:
-    lengths = np.linalg.norm(some, axis=1) * np.linalg.norm(others, axis=1)
-    return np.asarray((some * others).sum(axis=1) / lengths)
 
 
 class _Held:
@@ -79,7 +72,7 @@ def test_answers_are_the_torch_models_in_the_order_asked(toy: ToyModel) -> None:
     with Engine() as engine:
         engine.load("toy", toy.artifact)
         answers = engine.answer("toy", texts)
-    assert _cosines(answers.embeddings, embeddings).min() > NEAR
+    assert cosines(answers.embeddings, embeddings).min() > NEAR
     assert (answers.confidences.argmax(axis=1) == wanted.argmax(axis=1)).mean() >= 0.95
     assert not answers.errors
 
@@ -215,7 +208,7 @@ def test_windows_of_long_texts_are_averaged_whatever_the_batch(reader: ToyModel,
     assert len(model.encode([LONG * 40])[0].ids) == MOST_WINDOWS
     np.testing.assert_allclose(together.embeddings, alone, atol=SAME)
     np.testing.assert_allclose(together.embeddings, direct, atol=SAME)
-    assert _cosines(together.embeddings, reader.runtime.embed(MIXED)).min() > NEAR
+    assert cosines(together.embeddings, reader.runtime.embed(MIXED)).min() > NEAR
 
 
 def test_windows_change_long_texts_alone(toy: ToyModel, reader: ToyModel) -> None:

@@ -16,7 +16,7 @@ from fewfit.serving import export_onnx
 from fewfit.serving.preparing import make_portable
 from fewfit.serving.served import ModelLoader
 from fewfit.testing import write_toy_base
-from tests.unit.serving.models import TEXTS, ToyModel
+from tests.unit.serving.models import NEAR, TEXTS, ToyModel, cosines
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -29,10 +29,11 @@ def test_one_file_answers_like_the_model(toy_base: Path, tmp_path: Path, kind: K
     assert parity.precision == precision
     session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     ids, mask = toy.encoder.tokenizer.pad(toy.encoder.tokenizer.encode(TEXTS))
-    (confidences,) = session.run(["confidences"], {"input_ids": ids, "attention_mask": mask})
-    wanted = toy.artifact.decision.probabilities(toy.runtime.embed(TEXTS))
+    embeddings, confidences = session.run(["embedding", "confidences"], {"input_ids": ids, "attention_mask": mask})
     # The trunk in the artifact is rounded to int8, whatever the graph computes in.
-    assert np.abs(np.asarray(confidences) - wanted).max() < 0.06
+    assert cosines(np.asarray(embeddings), toy.runtime.embed(TEXTS)).min() > NEAR
+    decided = toy.artifact.decision.probabilities(np.asarray(embeddings))
+    np.testing.assert_allclose(np.asarray(confidences), decided, atol=1e-5)
     metadata = session.get_modelmeta().custom_metadata_map
     assert json.loads(metadata["labels"]) == list(toy.artifact.decision.labels)
     assert json.loads(metadata["thresholds"]) == (None if kind == "single" else [0.4, 0.5, 0.6])
