@@ -99,9 +99,11 @@ class Artifact:
 def write_artifact(folder: Path | str, artifact: Artifact) -> None:
     """Writes a model folder, whole or not at all; an older model of that name is replaced.
 
-    Raises ArtifactError when the place holds something that is not a model.
+    Raises ArtifactError when the place holds something that is not a model, or files that are not of the model.
     """
     target = Path(folder)
+    if target.is_symlink():
+        target = target.resolve()  # what the link leads to is replaced, not the link
     check_replaceable(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
@@ -120,13 +122,32 @@ def write_artifact(folder: Path | str, artifact: Artifact) -> None:
 
 def check_replaceable(folder: Path) -> None:
     """Raises ArtifactError where the folder holds something that is not a model, which must not be replaced."""
-    if not folder.exists():
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
-    if not folder.is_dir() or (any(folder.iterdir()) and not (folder / MANIFEST_FILE).is_file()):
+    own = _files_of_a_model(folder)
+    if own is None:
         raise ArtifactError(
-            f"{folder} is there and is not a fewfit model (it has no {MANIFEST_FILE}). Give another folder, "
+            f"{folder} is there and is not a fewfit model (it has no {MANIFEST_FILE} of one). Give another folder, "
             "or delete it first."
         )
+    others = sorted(path.name for path in folder.iterdir() if path.name not in own)
+    if others:
+        raise ArtifactError(
+            f"{folder} holds a model and, besides, {', '.join(others[:3])}{' ...' if len(others) > 3 else ''}, which "
+            "would be lost with it. Give another folder, or move that elsewhere."
+        )
+
+
+def _files_of_a_model(folder: Path) -> set[str] | None:
+    """What a model folder consists of, whatever its schema; None where it is none."""
+    path = folder / MANIFEST_FILE
+    try:
+        if path.stat().st_size > LARGEST_MANIFEST_BYTES:
+            return None
+        data = json.loads(path.read_text(encoding="utf-8"))
+        return {MANIFEST_FILE, *data["files"]} if "schema_version" in data else None
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
 
 
 def read_artifact(folder: Path | str, *, examples: bool = True) -> Artifact:

@@ -30,7 +30,8 @@ class DataError(InputError):
     code = "data_error"
 
 
-class NotFittedError(FewfitError):
+# Python asks for an attribute with getattr and hasattr, which take an AttributeError for "not there".
+class NotFittedError(FewfitError, AttributeError):
     """This classifier is not fitted yet. Call fit(texts, labels) first, or Classifier.load(folder)."""
 
     code = "not_fitted"

@@ -14,7 +14,7 @@ from fewfit.classifier.estimator import Estimator
 from fewfit.classifier.explaining import DEFAULT_WORDS, Explanation, explain
 from fewfit.classifier.inputs import Labels, as_kept, label_names, one_of, text_rows
 from fewfit.data import clean_text
-from fewfit.decision import Decision, LabelGroups, LabelTree
+from fewfit.decision import Decision, Kind, LabelGroups, LabelTree, check_stop_below
 from fewfit.errors import ArtifactError, BaseError, InputError, NotFittedError
 from fewfit.serving.engine_runtime import EngineRuntime
 from fewfit.serving.requests import Answers, Speed
@@ -69,6 +69,7 @@ class Answering(Estimator):
         speed="fast" the fast tier answers what it is sure of (see `distil`); it keeps to the fitted thresholds.
         """
         decision = self._fitted().decision.with_thresholds(thresholds)
+        check_stop_below(stop_below)
         if stop_below:
             _ = self.path_tree_  # raises where labels are no paths
         if speed == "fast" and thresholds is not None:
@@ -141,11 +142,7 @@ class Answering(Estimator):
             raise InputError(f"There are {len(rows):,} texts and {len(names):,} labels; expected one label a text.")
         targets = training.Targets.from_labels(names, known=artifact.decision.labels)
         targets = replace(targets, groups=artifact.decision.groups)
-        if targets.kind != artifact.decision.kind:
-            raise InputError(
-                f"The labels are {_KINDS[targets.kind]}, but the model is {_KINDS[artifact.decision.kind]}. "
-                "Give the labels in the form that the model was trained with."
-            )
+        _check_kind(targets.kind, artifact.decision.kind)
         confidences = artifact.decision.probabilities(self._embed(rows, self._runtime()))
         frozen = None
         if compare and artifact.frozen is not None and (runtime := self._frozen_runtime()) is not None:
@@ -193,8 +190,26 @@ class Answering(Estimator):
         return found
 
     def score(self, texts: Iterable[str], labels: Labels) -> float:
-        """Share of texts whose answer is right (multilabel: in every label), as scikit-learn has it."""
-        return self.evaluate(texts, labels, compare=False).metrics.subset_accuracy
+        """Share of texts whose answer is right (multilabel: in every label), as scikit-learn has it.
+
+        A text with a label that the model does not know counts as wrong; `evaluate` raises there. A matrix has a
+        column for each label of the model.
+        """
+        training, decision, rows = with_torch.training(), self._fitted().decision, text_rows(texts)
+        listed, columns = label_names(labels)
+        names = [as_kept(label) for label in listed]
+        if len(rows) != len(names):
+            raise InputError(f"There are {len(rows):,} texts and {len(names):,} labels; expected one label a text.")
+        known = decision.labels
+        if columns is None:
+            given_labels = training.Targets.from_labels(names).labels
+            known += tuple(label for label in given_labels if label not in decision.labels)
+        targets = training.Targets.from_labels(names, known=known)
+        _check_kind(targets.kind, decision.kind)
+        given = decision.matrix(self.predict_proba(rows))
+        n_known = len(decision.labels)
+        right = (targets.matrix[:, :n_known] == given).all(axis=1) & ~targets.matrix[:, n_known:].any(axis=1)
+        return float(right.mean())
 
     @property
     def classes_(self) -> np.ndarray:
@@ -316,3 +331,11 @@ class Answering(Estimator):
         if artifact.portable is not None:
             return
         self._artifact = with_torch.portable(artifact, self._own_encoder(), self._runtime(), self._probe_texts)
+
+
+def _check_kind(given: Kind, model: Kind) -> None:
+    if given != model:
+        raise InputError(
+            f"The labels are {_KINDS[given]}, but the model is {_KINDS[model]}. "
+            "Give the labels in the form that the model was trained with."
+        )

@@ -19,7 +19,9 @@ from fewfit.classifier.rejecting import check_rejection
 from fewfit.classifier.updating import Update, updated
 from fewfit.classifier.weights import ClassWeight, kept_weights, label_weights
 from fewfit.data import (
+    FINDING_CODES,
     Dataset,
+    Finding,
     LongTexts,
     Report,
     Requirements,
@@ -242,7 +244,7 @@ class Classifier(Answering):
                 "indicator": columns is not None,
                 "n_unlabelled": len(others),
             },
-            warnings=[finding.message for finding in report.warnings],
+            warnings=[_kept_warning(finding, quoting=self.keep_examples) for finding in report.warnings],
             texts=read if self.keep_examples else None,
         )
         runtime: Runtime = with_torch.torch_runtime(
@@ -418,6 +420,13 @@ def _check_not_empty(dataset: Dataset, found: Report) -> None:
     if not len(dataset):
         left_out = [finding.message for finding in found.warnings if finding.code == "empty_text"]
         raise InputError(" ".join(["There are no examples.", *left_out, "Give texts with their labels."]))
+
+
+def _kept_warning(finding: Finding, *, quoting: bool) -> str:
+    """A warning as the model keeps it: without the texts that it may quote where none are to be kept."""
+    if quoting or not finding.rows:
+        return finding.message
+    return f"{FINDING_CODES[finding.code]} {counted(finding.count, 'row')}, the first of them: {finding.rows[0]}."
 
 
 def _kept_settings(values: Mapping[str, Any]) -> "TrainingSettings | None":

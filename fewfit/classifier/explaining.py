@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fewfit.artifact import Artifact
+from fewfit.classifier.inputs import whole_number
 from fewfit.decision import Decision
 from fewfit.errors import InputError
 
@@ -74,6 +75,7 @@ def explain(
     A text is asked about again without each of its words: at most `n_words` times, for which the words
     of longer texts are taken together, neighbours at a time. Needs nothing but the plain install.
     """
+    n_examples, n_words = whole_number("n_examples", n_examples), whole_number("n_words", n_words)
     decision = artifact.decision
     if label is not None and label not in decision.labels:
         raise InputError(f"There is no label {label!r}; the labels are: {', '.join(map(repr, decision.labels))}.")

@@ -70,11 +70,28 @@ def label_names(labels: Labels) -> tuple[list[Any], list[str] | None]:
     matrix = _matrix(labels)
     if matrix is None:
         return _listed("labels", labels), None
-    if not np.isin(matrix, (0, 1)).all():
-        raise InputError("An indicator matrix holds only 0 and 1; this one holds other values too.")
+    _check_indicator(matrix, labels)
     width = len(str(max(0, matrix.shape[1] - 1)))
     columns = [str(column).zfill(width) for column in range(matrix.shape[1])]
     return [[columns[column] for column in np.flatnonzero(row)] for row in matrix], columns
+
+
+def _check_indicator(matrix: np.ndarray, labels: Any) -> None:
+    wrong = ~np.isin(matrix, (0, 1))
+    if not wrong.any():
+        return
+    found = f"such as {matrix[wrong].tolist()[0]!r}"
+    if matrix.shape[1] == 1:
+        columns = getattr(labels, "columns", None)
+        column = "labels[:, 0]" if columns is None else f"df[{columns[0]!r}]"
+        raise InputError(
+            f"The labels are a table of one column with values {found}; a table of labels holds only 0 and 1. Give the "
+            f"column itself, {column}."
+        )
+    raise InputError(
+        f"An indicator matrix holds only 0 and 1; this one holds other values too, {found}. Give a matrix of 0 and 1 "
+        "with a column a label, or a list with the label, or the labels, of each text."
+    )
 
 
 def _matrix(labels: Any) -> np.ndarray | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import typer
 
 from fewfit.data import TextRow
 from fewfit.decision import Decision
@@ -28,7 +29,7 @@ class Thresholds:
 
     @classmethod
     def parse(cls, values: Sequence[str]) -> "Thresholds":
-        """Reads "0.7" or "LABEL=0.7", each perhaps more than once. Raises InputError."""
+        """Reads "0.7", once, or "LABEL=0.7", once a label. Raises typer.BadParameter."""
         everywhere: float | None = None
         by_label: dict[str, float] = {}
         for value in values:
@@ -38,7 +39,10 @@ class Thresholds:
             except ValueError:
                 threshold = float("nan")
             if not 0 <= threshold <= 1:
-                raise InputError(f"--threshold is {value!r}; expected a number from 0 to 1, or LABEL=NUMBER.")
+                raise typer.BadParameter(f"--threshold is {value!r}; expected a number from 0 to 1, or LABEL=NUMBER.")
+            if name in by_label or (not name and everywhere is not None):
+                what = f"the label {name!r}" if name else "all labels"
+                raise typer.BadParameter(f"--threshold is given more than once for {what}; give one.")
             if name:
                 by_label[name] = threshold
             else:

@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from fewfit.cli.console import say, say_error
+from fewfit.cli.guard import guard
 from fewfit.errors import Cancelled, FewfitError
 from fewfit.version import __version__
 
@@ -36,6 +37,7 @@ class Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Runs the command that was asked for."""
         try:
+            guard.lift()  # Ctrl-C is handled from here on
             return super().invoke(ctx)
         except KeyboardInterrupt:
             say_error(str(Cancelled()))
@@ -91,6 +93,7 @@ def demo() -> None:
 
 def main() -> None:
     """Runs the command line."""
+    guard.set()
     # A shell can close them (">&-"); what is written then goes nowhere, as was asked for.
     sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - as long as the process
     sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - as long as the process

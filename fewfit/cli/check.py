@@ -37,11 +37,15 @@ from fewfit.data import (
 from fewfit.data.fixes import FIXES, Fix, apply_fixes
 from fewfit.data.quality import Quality, check_quality
 from fewfit.data.report import counted
-from fewfit.errors import DataError, MissingExtraError
+from fewfit.errors import DataError, InputError, MissingExtraError
 
 _REQUIREMENTS = Requirements()
 # Labels of more examples are looked at only when that is asked for: embedding 5,000 texts takes a minute or more.
 _MOST_EXAMPLES = 5000
+# So many are embedded in seconds.
+_FEW_EXAMPLES = 1000
+# What these repair is found by models alone; without them the file would be written unrepaired.
+_NEED_MODELS: tuple[Fix, ...] = ("drop-suspects", "relabel-suspects")
 
 
 @app.command()
@@ -78,7 +82,8 @@ def check(
         bool | None,
         typer.Option(
             "--labels/--no-labels",
-            help="Let models judge whether labels are wrong. If left out, up to 5,000 examples; more take minutes.",
+            help="Let models judge whether labels are wrong. If left out, up to 5,000 examples (more take minutes), or "
+            "where --fix needs it.",
             show_default=False,
         ),
     ] = None,
@@ -87,7 +92,8 @@ def check(
         typer.Option(
             "--write",
             metavar="FILE",
-            help="Write the rows that are in order, without duplicates, to a CSV or JSONL file.",
+            help="Write the rows that are in order, without duplicates, to a CSV or JSONL file: text and label only. "
+            "A file that is there is replaced, but not DATA or that of --eval.",
             rich_help_panel="Output",
         ),
     ] = None,
@@ -96,7 +102,7 @@ def check(
         typer.Option(
             "--fix",
             metavar="NAME",
-            help=f"With --write, repair what was found; once for each of: {', '.join(FIXES)}.",
+            help=f"With --write, repair what was found; once for each of: {', '.join(FIXES)}. drop-leaks needs --eval.",
             rich_help_panel="Output",
         ),
     ] = None,
@@ -117,9 +123,9 @@ def check(
 
     **Example:** `fewfit check tickets.csv`
     """
-    if fix and write is None:
-        raise typer.BadParameter("--fix repairs what --write FILE writes; give both.")
     fixes = _fixes(fix or [])
+    _check_fixes(fixes, write=write, eval_file=eval_file, look=look)
+    _check_write(write, data, eval_file)
     show_log(quiet=False)
     options = DataOptions(text_column, label_column, delimiter, label_separator, kind, file_format, skip_malformed)
     dataset, report = read(data, options)
@@ -135,12 +141,17 @@ def check(
         report = report.merge(_validate(checked, reader, requirements, named=base is not None))
         if evaluation is not None and clean:
             evaluation = cleaned(evaluation)
-        if look is None:
-            look = thorough or len(checked) <= _MOST_EXAMPLES
-        quality = _look(checked, reader if look else None, evaluation, thorough=thorough)
-        if reader is not None and not look:
-            quality = replace(quality, report=quality.report.merge(Report((_unchecked(len(checked)),))))
+        judged = [name for name in fixes if name in _NEED_MODELS]
+        if judged and reader is None:
+            raise InputError(
+                f"--fix {judged[0]} needs models to judge the labels, and the base is not on this machine. "
+                "Give --base NAME; it is fetched."
+            )
+        looks = thorough or bool(judged) or len(checked) <= _MOST_EXAMPLES if look is None else look
+        quality = _look(checked, reader if looks else None, evaluation, thorough=thorough)
         report = report.merge(quality.report)
+        if reader is not None and not looks and checked.label_names:
+            report = report.merge(Report((_unchecked(len(checked), refused=look is False),)))
     if write is not None:
         kept = drop_duplicates(apply_fixes(dataset, quality, fixes))
         write_dataset(kept, write)
@@ -208,13 +219,48 @@ def _look(dataset: Dataset, reader: Reader | None, evaluation: Dataset | None, *
         )
 
 
-def _unchecked(n_examples: int) -> Finding:
+def _unchecked(n_examples: int, *, refused: bool) -> Finding:
+    """That no model judged the labels, for who did not ask for it or, `refused`, gave --no-labels."""
+    if not refused:
+        suggestion = "Give --labels; it embeds every text, which takes minutes."
+    elif n_examples > _MOST_EXAMPLES:
+        suggestion = "With --labels in place of --no-labels it is, which takes minutes."
+    else:
+        time = "seconds" if n_examples <= _FEW_EXAMPLES else "a minute or more"
+        suggestion = f"Without --no-labels it is, which takes {time}."
     return Finding(
         "labels_unchecked",
         "advice",
-        f"Whether any of the {n_examples:,} labels is wrong was not looked at.",
-        suggestion="Give --labels; it embeds every text, which takes minutes.",
+        f"Whether any label of {counted(n_examples, 'example')} is wrong was not looked at.",
+        suggestion=suggestion,
     )
+
+
+def _check_fixes(fixes: list[Fix], *, write: Path | None, eval_file: Path | None, look: bool | None) -> None:
+    """Raises typer.BadParameter for a fix that could not be made."""
+    if fixes and write is None:
+        raise typer.BadParameter("--fix repairs what --write FILE writes; give both.")
+    judged = [name for name in fixes if name in _NEED_MODELS]
+    if judged and look is False:
+        raise typer.BadParameter(f"--fix {judged[0]} needs models to judge the labels; leave out --no-labels.")
+    if "drop-leaks" in fixes and eval_file is None:
+        raise typer.BadParameter("--fix drop-leaks needs the texts to evaluate on; give --eval FILE.")
+
+
+def _check_write(write: Path | None, data: Path, eval_file: Path | None) -> None:
+    """Raises typer.BadParameter for a file to write that is one of those that are read."""
+    for name, path in (("DATA", data), ("the file of --eval", eval_file)):
+        if write is not None and path is not None and _same_file(write, path):
+            raise typer.BadParameter(
+                f"--write {write} is {name}, which would lose its other columns and the rows left out. "
+                "Give another file to write."
+            )
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    if one.exists() and other.exists():
+        return one.samefile(other)  # hard links, and names that differ only by case, too
+    return one.resolve() == other.resolve()
 
 
 def _fixes(given: list[str]) -> list[Fix]:

@@ -15,6 +15,7 @@ from fewfit.cli.console import say, say_findings, show_log
 from fewfit.cli.model import open_model
 from fewfit.cli.options import Delimiter, Quiet, SkipMalformed, TextColumn, character
 from fewfit.data import Report, TextRow, read_texts
+from fewfit.data.report import counted
 from fewfit.errors import Cancelled, FewfitError
 from fewfit.serving.requests import Speed
 
@@ -29,7 +30,7 @@ def classify(
         list[str] | None,
         typer.Argument(
             help="Files with texts: plain text (one a line), CSV, TSV, JSONL or Parquet. "
-            "'-' or nothing: standard input.",
+            "'-' or nothing: standard input, which is plain text unless it begins like CSV or JSON.",
             show_default=False,
         ),
     ] = None,
@@ -44,7 +45,8 @@ def classify(
         typer.Option(
             "--threshold",
             metavar="NUMBER | LABEL=NUMBER",
-            help="Give a label from this confidence on, instead of the fitted ones; once for all or for some labels. "
+            help="Give a label from this confidence on, instead of the fitted ones; once for all, and once for each "
+            "label that has its own. "
             "A single-label model gives no label below it.",
             show_default=False,
         ),
@@ -93,7 +95,7 @@ def classify(
 
             def tell(report: Report, name: str = name) -> None:
                 if not quiet:
-                    say_findings(report, source=name)
+                    say_findings(report, source="standard input" if name == "-" else name)
 
             if name == "-" and sys.stdin.isatty() and not quiet:
                 say("Type texts, one a line, and end with Ctrl-D.", style="dim")
@@ -103,18 +105,21 @@ def classify(
                 text_column=text_column,
                 delimiter=character(delimiter),
                 name="" if name == "-" else None,
-                on_report=tell if skip_malformed else None,
+                on_report=tell,
+                skip_malformed=skip_malformed,
             )
-            n_texts += _answer(classifier, answers, rows, batch_size, speed)
+            for n_answered in _answer(classifier, answers, rows, batch_size, speed):
+                n_texts += n_answered
     except KeyboardInterrupt:
-        raise Cancelled(f"Cancelled after {n_texts:,} texts of the files before.") from None
+        raise Cancelled(f"Cancelled after {counted(n_texts, 'text')}.") from None
     if n_texts == 0 and not quiet:
         say("There were no texts.")
 
 
-def _answer(classifier: Classifier, answers: Answers, rows: Iterator[TextRow], batch_size: int, speed: Speed) -> int:
-    """Writes the answers batch by batch; rows before a malformed one are answered before it stops."""
-    n_texts = 0
+def _answer(
+    classifier: Classifier, answers: Answers, rows: Iterator[TextRow], batch_size: int, speed: Speed
+) -> Iterator[int]:
+    """Writes the answers batch by batch, and yields how many; rows before a malformed one are answered, too."""
     while True:
         batch: list[TextRow] = []
         stopped_by: FewfitError | None = None
@@ -127,8 +132,8 @@ def _answer(classifier: Classifier, answers: Answers, rows: Iterator[TextRow], b
             said = classifier.answers([row.text for row in batch], speed=speed)
             sys.stdout.writelines(answers.lines(batch, said.confidences, said.rejected))
             sys.stdout.flush()
-            n_texts += len(batch)
+            yield len(batch)
         if stopped_by is not None:
             raise stopped_by
         if len(batch) < batch_size:
-            return n_texts
+            return

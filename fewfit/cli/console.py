@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -28,17 +28,37 @@ _WIDTH_IN_FILES = 200
 
 _STYLES: dict[Severity, str] = {"error": "bold red", "warning": "yellow", "advice": "cyan"}
 
+# Control characters as they are shown: in a text or label they could steer the terminal.
+_CONTROLS = {code: repr(chr(code))[1:-1] for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
+
 _errors = Console(stderr=True, highlight=False)
+
+
+def printable(text: str) -> str:
+    """A text with its control characters escaped, but for line ends and tabs."""
+    return text.translate(_CONTROLS)
+
+
+class Printable:
+    """A table or the like, with the control characters in it escaped."""
+
+    def __init__(self, inside: RenderableType) -> None:
+        self._inside = inside
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """What is inside, part by part."""
+        for segment in console.render(self._inside, options):
+            yield segment if segment.control else segment._replace(text=printable(segment.text))
 
 
 def say(text: str, *, style: str = "") -> None:
     """A message for people, on standard error."""
-    _errors.print(Text(text, style=style), soft_wrap=True)
+    _errors.print(Text(printable(text), style=style), soft_wrap=True)
 
 
 def say_error(text: str) -> None:
     """What went wrong, on standard error."""
-    _errors.print(Text.assemble(("error: ", _STYLES["error"]), text), soft_wrap=True)
+    _errors.print(Text.assemble(("error: ", _STYLES["error"]), printable(text)), soft_wrap=True)
 
 
 def say_findings(report: Report, *, source: str = "") -> None:
@@ -59,12 +79,13 @@ def finding_lines(report: Report, *, source: str = "") -> Iterator[Text]:
     where = f"{source}: " if source else ""
     for finding in report:
         style = _STYLES[finding.severity]
-        yield Text.assemble((f"{finding.severity}: ", style), where, str(finding), (f" [{finding.code}]", "dim"))
+        words = printable(f"{where}{finding}")
+        yield Text.assemble((f"{finding.severity}: ", style), words, (f" [{finding.code}]", "dim"))
 
 
 def show(table: RenderableType) -> None:
     """A table on standard output."""
-    data_console().print(table)
+    data_console().print(Printable(table))
 
 
 def show_json(value: Any) -> None:

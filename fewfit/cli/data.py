@@ -67,7 +67,8 @@ def read_unlabelled(
             file_format=file_format,
             text_column=text_column,
             delimiter=character(delimiter),
-            on_report=tell if skip_malformed else None,
+            on_report=tell,
+            skip_malformed=skip_malformed,
             where_it_fits=where_it_fits,
         )
         found = [row.text for row in rows]

@@ -60,6 +60,10 @@ def distil(
 
     **Example:** `fewfit distil tickets-model/ last-month.txt`
     """
+    if not 0 < max_disagreement < 1:
+        raise typer.BadParameter(
+            f"--max-disagreement is {max_disagreement:g}; expected a share between 0 and 1, such as 0.01."
+        )
     show_log(quiet=quiet)
     check_replaceable(output or model)
     rows = read_unlabelled(

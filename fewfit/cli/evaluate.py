@@ -83,7 +83,9 @@ def _advice(evaluation: "Evaluation", counts: Mapping[str, int]) -> str:
     """Which labels more examples are worth most for; nothing where the model does not say what it was trained on."""
     from fewfit.training.learning_curve import label_advice
 
-    known = [replace(label, support=counts[label.label]) for label in evaluation.per_label if label.label in counts]
+    # A label that no text of the file has was not put to the test.
+    tested = [label for label in evaluation.per_label if label.label in counts and label.support]
+    known = [replace(label, support=counts[label.label]) for label in tested]
     worth = [label for label in label_advice(known) if label.advice]
     names = (f"{label.label!r} (F1 {label.f1:.0%}, {counted(label.support, 'example')})" for label in worth)
     return f"More examples are worth most for {listed(names, shown=3)}." if worth else ""

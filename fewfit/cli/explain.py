@@ -31,7 +31,7 @@ def explain(
         ),
     ] = None,
     text: Annotated[
-        list[str] | None, typer.Option("--text", "-t", help="A text; may be given more than once, instead of a file.")
+        list[str] | None, typer.Option("--text", "-t", help="A text, instead of a file; may be given more than once.")
     ] = None,
     label: Annotated[
         str | None, typer.Option("--label", help="What speaks for this label, instead of the surest.")
@@ -53,6 +53,10 @@ def explain(
 
     **Example:** `fewfit explain tickets-model/ --text "my card was charged twice"`
     """
+    if text and texts is not None:
+        raise typer.BadParameter("Give a file or --text, not both.")
+    if any(not each.strip() for each in text or []):
+        raise typer.BadParameter("--text is empty; give a text to explain.")
     show_log(quiet=quiet)
     asked = list(text or [])
     if not asked:
@@ -67,22 +71,24 @@ def explain(
         say(f"Only the first {which} explained; --limit takes more.", style="yellow")
     if not quiet and not asked:
         say("There were no texts.")
-    explanations = open_model(model, None, quiet=quiet).explain(
-        asked[:limit], label=label, n_examples=n_examples, n_words=n_words
-    )
+    classifier = open_model(model, None, quiet=quiet)
+    explanations = classifier.explain(asked[:limit], label=label, n_examples=n_examples, n_words=n_words)
+    rejected = classifier.answers(asked[:limit]).rejected.tolist() if asked else []
     if as_json:
-        show_json([explanation.to_dict() for explanation in explanations])
+        show_json([{**each.to_dict(), "rejected": out} for each, out in zip(explanations, rejected, strict=True)])
         return
-    for explanation in explanations:
-        show(_table(explanation))
+    for explanation, out in zip(explanations, rejected, strict=True):
+        show(_table(explanation, rejected=out))
 
 
-def _table(explanation: Explanation) -> Table:
+def _table(explanation: Explanation, *, rejected: bool) -> Table:
     table = Table(title_justify="left", show_header=False)
     table.add_column(style="dim")
     table.add_column()
     table.add_row("text", _coloured(explanation))
     table.add_row("label", Text(f"{explanation.label} ({explanation.confidence:.2f})"))
+    if rejected:
+        table.add_row("rejected", Text("The text is unlike all training texts: 'fewfit classify' gives it no label."))
     strongest = sorted(explanation.words, key=lambda word: -abs(word.weight))[:5]
     if strongest:
         table.add_row("words", Text(", ".join(f"{word.text} {word.weight:+.2f}" for word in strongest)))

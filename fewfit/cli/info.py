@@ -14,7 +14,7 @@ from fewfit.cli.app import app
 from fewfit.cli.console import show, show_json
 from fewfit.cli.options import Json
 from fewfit.cli.results import cross_validation_title, metrics_table
-from fewfit.data.report import listed
+from fewfit.data.report import counted, listed
 
 
 @app.command()
@@ -36,7 +36,10 @@ def info(
         title = f"On {evaluation['n_texts']} texts not trained on"
         show(_figures(title, manifest, evaluation))
     elif evaluation := manifest.metrics.get("cross_validation"):
-        show(_figures(cross_validation_title(evaluation), manifest, evaluation))
+        title = cross_validation_title(evaluation)
+        if manifest.training.get("updates"):
+            title += " (before the model was updated)"
+        show(_figures(title, manifest, evaluation))
 
 
 def _figures(title: str, manifest: Manifest, evaluation: Mapping[str, Any]) -> Table:
@@ -61,10 +64,12 @@ def _about(model: Path, manifest: Manifest) -> Table:
         "base": f"{base.name} ({base.digest[:12]}), from {base.source}",
         "tuned": f"the upper {base.tail_layers} of {base.n_layers} layers" if manifest.tuned else "the head alone",
         "reads": _reads(manifest),
-        "trained on": f"{training.get('n_texts', '?')} texts, seed {training.get('seed', '?')}, "
-        f"in {training.get('elapsed_s', 0):.0f} s",
+        "trained on": f"{training.get('n_tuned', training.get('n_texts', '?'))} texts, "
+        f"seed {training.get('seed', '?')}, in {training.get('elapsed_s', 0):.0f} s of training",
         **_asked_for(training),
         "made": f"{manifest.created_at} by fewfit {manifest.fewfit_version}",
+        **_updated(training),
+        "served": _served(manifest.serving),
         "fast tier": manifest.fast.get("reason", "none (fewfit distil makes one)"),
         "warnings": "\n".join(manifest.warnings) or "none",
     }
@@ -88,6 +93,30 @@ def _asked_for(training: Mapping[str, Any]) -> dict[str, str]:
     elif isinstance(weights, Mapping):
         rows["label weights"] = listed([f"{label} {weight:g}" for label, weight in weights.items()], shown=20)
     return rows
+
+
+def _updated(training: Mapping[str, Any]) -> dict[str, str]:
+    """What `fewfit update` took into a model since it was trained, by the name of its row."""
+    updates = training.get("updates")
+    if not updates:
+        return {}
+    n_examples = sum(update["n_texts"] for update in updates)
+    what = f"{updates[-1]['created_at']}: {counted(n_examples, 'example')} taken in since training"
+    if len(updates) > 1:
+        what += f", in {len(updates)} updates"
+    if labels := [label for update in updates for label in update["new_labels"]]:
+        what += f"; new labels: {listed(labels, shown=20)}"
+    rows = {"updated": f"{what}; {training['n_texts']} texts in all"}
+    if reasons := updates[-1]["retrain"]:
+        rows["train again"] = f"likely to pay: {' '.join(reasons)}"
+    return rows
+
+
+def _served(serving: Mapping[str, Any]) -> str:
+    if not serving:
+        return "by torch, in the precision it was trained in"
+    cpu = serving.get("cpu", "another machine")
+    return f"in {serving.get('precision', '?')}, checked against the trained model on {cpu}"
 
 
 def _reads(manifest: Manifest) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from fewfit.classifier import Classifier
+from fewfit.classifier.inputs import LARGEST_NUMBER
 from fewfit.cli import train_options
 from fewfit.cli.app import app
 from fewfit.cli.base import Reader, base_argument, open_base
@@ -57,7 +58,16 @@ def train(
     effort: Annotated[
         Literal["quick", "balanced", "thorough"], typer.Option("--effort", help="How much time training may take.")
     ] = "balanced",
-    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same model on the same machine.")] = 0,
+    seed: Annotated[
+        int,
+        typer.Option(
+            "--seed",
+            metavar="N",
+            min=0,
+            max=LARGEST_NUMBER,
+            help="The same seed gives the same model on the same machine.",
+        ),
+    ] = 0,
     clean: Clean = False,
     max_length: MaxLength = None,
     long_texts: Annotated[
@@ -173,6 +183,7 @@ def train(
         say_what_was_read(dataset)
     train_options.check_asked(
         dataset,
+        weights=weights,
         reject=reject,
         unlabelled=bool(unlabelled),
         path_separator=path_separator,
@@ -229,7 +240,8 @@ def train(
         on = f"{len(dataset):,} texts"
         if others:
             on += f" and {manifest.training['n_pseudo_labelled']:,} of {len(others):,} unlabelled ones"
-        say(f"{what} on {on} in {elapsed_s:.0f} s; saved to {output}.", style="green")
+        time_taken = f"{elapsed_s:.0f} s ({manifest.training['elapsed_s']:.0f} s of training)"
+        say(f"{what} on {on} in {time_taken}; saved to {output}.", style="green")
         if manifest.windows > 1:
             say(f"Texts of more than {manifest.max_length} tokens are read in up to {manifest.windows} windows.")
         say(f"Classify with: fewfit classify {output} texts.txt", style="dim")

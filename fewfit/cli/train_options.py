@@ -6,6 +6,7 @@ import typer
 
 from fewfit.classifier import ClassWeight
 from fewfit.classifier.groups import check_groups
+from fewfit.classifier.weights import label_weights
 from fewfit.data import Dataset
 from fewfit.errors import InputError
 
@@ -16,17 +17,20 @@ def class_weight(values: Sequence[str]) -> ClassWeight:
         return "balanced"
     if list(values) == ["none"]:
         return None
-    weights = {}
+    weights: dict[str, float] = {}
     for value in values:
         if value == "none":
             raise typer.BadParameter("--class-weight none stands alone; leave it out, or the others.")
         name, _, number = value.rpartition("=")
         try:
-            weights[name] = float(number)
+            weight = float(number)
         except ValueError:
-            name = ""
+            name, weight = "", 0.0
         if not name:
             raise typer.BadParameter(f"--class-weight is {value!r}; expected LABEL=NUMBER, or none.")
+        if name in weights:
+            raise typer.BadParameter(f"--class-weight is given more than once for the label {name!r}; give one.")
+        weights[name] = weight
     return weights
 
 
@@ -43,12 +47,22 @@ def check_reject(reject: float | None, effort: str) -> None:
 
 
 def check_asked(
-    dataset: Dataset, *, reject: float | None, unlabelled: bool, path_separator: str | None, group_separator: str | None
+    dataset: Dataset,
+    *,
+    weights: ClassWeight,
+    reject: float | None,
+    unlabelled: bool,
+    path_separator: str | None,
+    group_separator: str | None,
 ) -> None:
     """Raises InputError for what the data do not allow."""
     if not len(dataset):
         return  # said elsewhere
     check_groups(dataset, group_separator)
+    try:
+        label_weights(weights, tuple(dataset.label_names))
+    except InputError as error:
+        raise InputError(f"--class-weight: {error}") from None
     if dataset.kind == "single":
         return
     asked = {"--reject": reject is not None, "--unlabelled": unlabelled, "--path-separator": path_separator is not None}

@@ -16,7 +16,7 @@ def apply_fixes(dataset: Dataset, quality: Quality, fixes: Collection[Fix]) -> D
     """The data set with the wanted repairs.
 
     `drop-suspects` leaves out examples whose label is likely to be wrong, `relabel-suspects` gives them the suggested
-    one; `drop-conflicts` leaves out texts that are nearly the same with different labels, `drop-leaks` those that are
+    one; `drop-conflicts` leaves out texts that are (nearly) the same with different labels, `drop-leaks` those that are
     nearly the same as a text to evaluate on; `merge-label-variants` makes one label of those that differ by case.
     """
     if unknown := sorted(set(fixes) - set(FIXES)):

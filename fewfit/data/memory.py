@@ -6,7 +6,7 @@ from typing import Any
 from fewfit.data.dataset import Format
 from fewfit.data.problems import Problems
 from fewfit.data.report import counted, listed
-from fewfit.data.table import MISSING
+from fewfit.data.table import MISSING, is_missing
 from fewfit.errors import InputError
 
 _BATCH_ROWS = 1000
@@ -30,9 +30,9 @@ class ListsTable:
             )
 
     def cells(self, columns: Sequence[str]) -> Iterator[tuple[int, tuple[object, ...]]]:
-        """Number and the values of `text`, `label` or both."""
+        """Number and the values of `text`, `label` or both; what pandas calls missing is None."""
         vectors = [self._texts if column == "text" else self._labels for column in columns]
-        yield from enumerate(zip(*vectors, strict=False), start=1)
+        yield from enumerate((_given(values) for values in zip(*vectors, strict=False)), start=1)
 
 
 class RecordsTable:
@@ -47,14 +47,14 @@ class RecordsTable:
         self.columns: Sequence[str] = list(dict.fromkeys(name for record in records for name in record))
 
     def cells(self, columns: Sequence[str]) -> Iterator[tuple[int, tuple[object, ...]]]:
-        """Number and the values of some keys."""
+        """Number and the values of some keys; what pandas calls missing is None."""
         for row, record in enumerate(self._records, start=1):
             values = tuple(record.get(column, MISSING) for column in columns)
             if any(value is MISSING for value in values):
                 lacking = [repr(column) for column in columns if column not in record]
                 self._problems.add("missing_field", row, f"no {' and no '.join(lacking)}")
             else:
-                yield row, values
+                yield row, _given(values)
 
 
 class PandasTable:
@@ -143,6 +143,10 @@ def _named(value: object, names: list[str] | None) -> object:
         return [_named(item, names) for item in value]
     # -1 is how Hugging Face data sets mark a row without a label.
     return names[value] if isinstance(value, int) and 0 <= value < len(names) else None
+
+
+def _given(values: tuple[object, ...]) -> tuple[object, ...]:
+    return tuple(None if is_missing(value) else value for value in values)
 
 
 def _listed(what: str, values: Iterable[object]) -> Sequence[object]:

@@ -87,6 +87,7 @@ class _Found:
     rows: list[int] = field(default_factory=list)
     details: list[str] = field(default_factory=list)
     count: int = 0
+    last: int | None = None
 
 
 class Problems:
@@ -97,9 +98,12 @@ class Problems:
         self._findings: list[Finding] = []
 
     def add(self, code: str, row: int, detail: str = "") -> None:
-        """Notes a problem of one row."""
+        """Notes a problem of one row. A row that has it several times on end counts once."""
         assert code in _ROW_PROBLEMS, code
         found = self._found.setdefault(code, _Found())
+        if found.last == row:
+            return
+        found.last = row
         found.count += 1
         if len(found.rows) < MAX_ROWS:
             found.rows.append(row)

@@ -12,7 +12,7 @@ from fewfit.data.keys import text_key
 from fewfit.data.neighbours import near_pairs
 from fewfit.data.report import Finding, Report, counted, listed, quoted, row_list
 from fewfit.data.suspects import HeldOutAnswers, Suspect, Suspicion
-from fewfit.data.validation import check_leakage
+from fewfit.data.validation import check_leakage, conflicting_rows
 
 _SHOWN_PAIRS = 5
 # Two labels are hardly told apart when so many of their examples, and this share, go to the other one.
@@ -58,11 +58,11 @@ def check_quality(
     """Likely label errors, near copies with different labels, leakage, labels hard to tell apart or too thin.
 
     `answers` are those of models that have not seen the text, `embeddings` (n_texts, hidden) those of a base that
-    knows nothing of the labels. What is not given is not looked at.
+    knows nothing of the labels. What is not given is not looked at; copies of a text need neither.
     """
     findings: list[Finding] = []
     suspects: list[Suspect] = []
-    conflicts: list[int] = []
+    conflicts = conflicting_rows(dataset)
     leaks: list[int] = []
     if answers is not None:
         suspects = Suspicion(dataset, answers, embeddings).suspects()
@@ -71,8 +71,9 @@ def check_quality(
             findings += _confused(dataset, answers)
         findings += _weak(dataset, answers)
     if embeddings is not None:
-        found, conflicts = _conflicts(dataset, embeddings)
+        found, near = _conflicts(dataset, embeddings)
         findings += found
+        conflicts = sorted({*conflicts, *near})
     if evaluation is not None:
         findings += check_leakage(dataset, evaluation).findings
         known = {text_key(example.text) for example in evaluation.examples}

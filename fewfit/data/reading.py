@@ -1,5 +1,6 @@
 """Reads labelled examples from files, streams and Python objects, with a report of all that is wrong."""
 
+import codecs
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,12 +35,20 @@ _BY_ENDING: dict[str, FileFormat] = {
 }
 # JSON objects looked at to find the names of the fields; texts alone are given on as they come.
 _SAMPLE_OBJECTS = 200
+# First bytes by which text is told from other files.
+_SAMPLE_BYTES = 4096
+# Of random bytes, a tenth are control characters; a text in another encoding than UTF-8 has a slip or two.
+_CONTROL_SHARE = 0.02
+_FEWEST_CONTROL = 3
+_WHITE_SPACE = b"\t\n\v\f\r"
 _EXPECTED = "Give a file with a text and a label on each row."
 _NOT_TEXT: tuple[tuple[bytes, str, str], ...] = (
     (b"PK\x03\x04", "a zip archive or an Excel file", "Export the sheet as 'CSV UTF-8', or unpack the archive."),
     (b"\xd0\xcf\x11\xe0", "an old Excel file", "Export the sheet as 'CSV UTF-8'."),
     (b"\x1f\x8b", "compressed with gzip", "Unpack it first: gunzip FILE."),
     (b"%PDF", "a PDF", "Give CSV, JSONL or Parquet."),
+    (b"\x89PNG\r\n", "an image (PNG)", "Give CSV, JSONL or Parquet."),
+    (b"\xff\xd8\xff", "an image (JPEG)", "Give CSV, JSONL or Parquet."),
     (b"SQLite format 3\0", "an SQLite database", "Export the table as CSV."),
     (b"\xff\xfe", "UTF-16", "Save it as UTF-8 (in Excel: 'CSV UTF-8')."),
     (b"\xfe\xff", "UTF-16", "Save it as UTF-8 (in Excel: 'CSV UTF-8')."),
@@ -257,13 +266,32 @@ def is_not_text(head: bytes, problems: Problems) -> bool:
         if head.startswith(magic):
             problems.add_error("not_text", f"The file is {what}, not text in UTF-8.", suggestion)
             return True
+    sample = head[:_SAMPLE_BYTES]
     # UTF-16 without a byte-order mark has a NUL in every other byte.
-    sample = head[:4096]
     if len(sample) > 3 and sample.count(0) * 3 > len(sample):
         problems.add_error(
             "not_text",
             "The file is not text in UTF-8: a third of its bytes are NUL.",
             "Save it as UTF-8 (in Excel: 'CSV UTF-8'); give binary data as Parquet.",
         )
+        return True
+    if _is_binary(sample):
+        problems.add_error(
+            "not_text",
+            "The file is not text in UTF-8: it holds bytes as programs and images do, which no text has.",
+            "Check that it is the right file; give CSV, JSONL or Parquet.",
+        )
+        return True
+    return False
+
+
+def _is_binary(sample: bytes) -> bool:
+    """Whether bytes are text in no encoding: neither UTF-8 nor free of control characters."""
+    control = sum(byte < 32 and byte not in _WHITE_SPACE for byte in sample)
+    if control < max(_FEWEST_CONTROL, _CONTROL_SHARE * len(sample)):
+        return False
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(sample)  # a character may be cut at the end
+    except UnicodeDecodeError:
         return True
     return False

@@ -1,5 +1,6 @@
 """What was found in the data: findings with row numbers, gathered in a report."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypedDict
@@ -14,6 +15,8 @@ MAX_ROWS = 1000
 # A message names this many rows or labels; the others are in `rows`, and in the JSON.
 SHOWN = 10
 
+# What cannot be written, such as a byte that could not be decoded.
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _ORDER: dict[Severity, int] = {"error": 0, "warning": 1, "advice": 2}
 
 
@@ -172,9 +175,9 @@ def row_list(rows: Sequence[int], total: int | None = None) -> str:
 
 
 def quoted(text: str, limit: int = 40) -> str:
-    """A text in quotes, shortened, with what cannot be printed escaped."""
+    """A text in quotes, shortened, with what cannot be printed escaped; "�" stands for a byte that is not UTF-8."""
     short = text if len(text) <= limit else text[: limit - 1] + "…"
-    return repr(short)
+    return repr(_SURROGATE.sub("�", short))
 
 
 def counted(count: int, noun: str, plural: str | None = None) -> str:

@@ -14,6 +14,9 @@ from fewfit.data.dataset import Dataset
 from fewfit.data.keys import text_key
 from fewfit.errors import InputError
 
+# Texts without any label are shared out like those of a label; no label is called this.
+_NO_LABEL = ""
+
 Targets = Sequence[str] | Sequence[Sequence[str]]
 
 
@@ -88,6 +91,8 @@ def _groups(texts: Sequence[str], labels: Sequence[Sequence[str]], seed: int) ->
         group.labels.update(row_labels)
     salt = str(seed).encode()
     order = sorted(found, key=lambda key: hashlib.blake2b(key.encode("utf-8", "replace"), key=salt[:64]).digest())
+    for group in found.values():
+        group.labels = group.labels or {_NO_LABEL}
     return [found[key] for key in order]
 
 
@@ -114,13 +119,14 @@ def _distribute(groups: Sequence[_Group], wish: list[dict[str, float]], room: li
         for label in groups[number].labels:
             wish[best][label] -= 1
 
+    # Texts without a label come last: they are shared out and make up for what the others left uneven.
+    unlabelled = by_label.pop(_NO_LABEL, [])
     for label in sorted(by_label, key=lambda label: (len(by_label[label]), label)):
         for number in by_label[label]:
             if parts[number] < 0:
                 put(number, max(range(len(room)), key=lambda part: (wish[part][label], room[part])))
-    for number in range(len(groups)):
-        if parts[number] < 0:
-            put(number, max(range(len(room)), key=room.__getitem__))
+    for number in unlabelled:
+        put(number, max(range(len(room)), key=lambda part: wish[part][_NO_LABEL] + room[part]))
     return parts
 
 

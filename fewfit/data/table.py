@@ -1,13 +1,16 @@
 """What every source of rows offers, whatever its format, and which of its columns hold text and label."""
 
 import difflib
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+import numpy as np
+
 from fewfit.data.dataset import Format
 from fewfit.data.problems import Problems
-from fewfit.data.report import listed
+from fewfit.data.report import listed, quoted
 
 # Names that people give these columns, best first.
 TEXT_NAMES: Final = (
@@ -20,6 +23,10 @@ LABEL_NAMES: Final = (
 )  # fmt: skip
 
 
+# A name is shown up to this length: longer ones are no names.
+_NAME_CHARACTERS = 60
+
+
 class _Missing:
     def __repr__(self) -> str:
         return "MISSING"
@@ -27,6 +34,13 @@ class _Missing:
 
 # The value of a field that a JSON object does not have.
 MISSING: Final = _Missing()
+
+
+def is_missing(value: object) -> bool:
+    """Whether a value stands for none: None, NaN, and pandas.NA and NaT, without importing pandas."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, float | np.floating) and math.isnan(value)
 
 
 class Table(Protocol):
@@ -78,7 +92,7 @@ def find_columns(table: Table, text_column: str | None, label_column: str | None
     if missing:
         problems.add_error(
             "missing_column",
-            " ".join(missing) + f" Found: {listed([repr(name) for name in table.columns])}.",
+            " ".join(missing) + f" Found: {_found(table)}.",
             _how_to_name(table),
         )
         return None
@@ -88,7 +102,7 @@ def find_columns(table: Table, text_column: str | None, label_column: str | None
     if twice:
         problems.add_error(
             "duplicate_column",
-            f"There is more than one column {twice[0]!r}.",
+            f"There is more than one column {quoted(twice[0], _NAME_CHARACTERS)}.",
             "Rename or remove one of them.",
         )
         return None
@@ -108,10 +122,14 @@ def find_text_column(table: Table, text_column: str | None, problems: Problems) 
     if text is None:
         problems.add_error(
             "missing_column",
-            f"{_missing('text', text_column, table.columns)} Found: {listed([repr(name) for name in table.columns])}.",
+            f"{_missing('text', text_column, table.columns)} Found: {_found(table)}.",
             "Rename the column to text, or say which one it is (--text-column; text_column= in Python).",
         )
     return text
+
+
+def _found(table: Table) -> str:
+    return listed([quoted(name, _NAME_CHARACTERS) for name in table.columns])
 
 
 def recognised(name: str, names: Sequence[str]) -> bool:

@@ -1,11 +1,13 @@
 """Texts without labels, to be classified: read one by one as they come."""
 
+import csv
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
+from fewfit.data.delimited import find_delimiter
 from fewfit.data.lines import ByteSource, TextLines
 from fewfit.data.problems import Problems
 from fewfit.data.reading import (
@@ -19,7 +21,10 @@ from fewfit.data.reading import (
     sniff_format,
 )
 from fewfit.data.report import Report
-from fewfit.data.table import find_text_column
+from fewfit.data.table import LABEL_NAMES, TEXT_NAMES, find_text_column, recognised
+
+# What is found in plain text that was taken for JSON, as it begins with a brace.
+_NO_JSON = frozenset(("bad_json", "not_an_object", "json_array"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,30 +43,35 @@ def read_texts(
     delimiter: str | None = None,
     name: str | None = None,
     on_report: Callable[[Report], None] | None = None,
+    skip_malformed: bool = True,
     where_it_fits: bool = False,
 ) -> Iterator[TextRow]:
     r"""Reads texts one by one, in order and in constant memory (Parquet from a pipe excepted).
 
     `source` is a path or an open binary file: plain text with one text a line, CSV or TSV with a text
     column (or one column only), JSONL or Parquet. What is not given is found as in `read_dataset`; what has
-    no known ending and does not look like JSON is plain text. Empty lines are left out.
+    no known ending and looks neither like JSON nor like CSV, by a first line such as text,label, is plain text.
+    Empty lines are left out.
 
-    At the end `on_report` gets what was wrong; rows that cannot be read are left out. Without it, the first
-    malformed row raises DataError, after the rows before it have been given. With `where_it_fits`, column and
-    delimiter, which were said of another file, count where this one has them, too, and are found where it has not.
+    At the end `on_report` gets what was wrong; rows that cannot be read are left out. Without it, or with
+    skip_malformed=False, the first malformed row raises DataError, after the rows before it have been given. With
+    `where_it_fits`, column and delimiter, which were said of another file, count where this one has them, too, and are
+    found where it has not.
 
     >>> [row.text for row in read_texts(b"where is my parcel?\nthank you\n")]
     ['where is my parcel?', 'thank you']
     """
     options = ReadOptions(file_format, text_column=text_column, delimiter=delimiter)
+    skips = on_report is not None and skip_malformed
+    how = (options, on_report, skips, where_it_fits)
     if isinstance(source, str | Path):
         with opened(Path(source)) as stream:
-            yield from _stream_texts(stream, name or Path(source).name, options, on_report, where_it_fits)
+            yield from _stream_texts(stream, name or Path(source).name, *how)
     elif isinstance(source, bytes):
-        yield from _stream_texts(io.BytesIO(source), name or "", options, on_report, where_it_fits)
+        yield from _stream_texts(io.BytesIO(source), name or "", *how)
     else:
         check_binary(source)
-        yield from _stream_texts(source, name or str(getattr(source, "name", "")), options, on_report, where_it_fits)
+        yield from _stream_texts(source, name or str(getattr(source, "name", "")), *how)
 
 
 def _stream_texts(
@@ -69,6 +79,7 @@ def _stream_texts(
     name: str,
     options: ReadOptions,
     on_report: Callable[[Report], None] | None,
+    skips: bool,
     where_it_fits: bool,
 ) -> Iterator[TextRow]:
     problems = Problems()
@@ -76,11 +87,13 @@ def _stream_texts(
     if where_it_fits:
         options = _fitting(source, name, options)
     for text_row in _texts(source, name, options, problems):
-        if on_report is None and problems.any_row:
-            problems.report().raise_for_errors(name)
+        if not skips and problems.any_row:
+            break
         if text_row is not None:
             yield text_row
-    report = problems.report(skip_malformed=on_report is not None)
+    report = problems.report(skip_malformed=skips)
+    if options.file_format is None and sniff_format(b"", name) != "jsonl":
+        report = _with_remedy(report)
     if on_report is not None:
         on_report(report)
     report.raise_for_errors(name)
@@ -105,7 +118,34 @@ def _texts(source: ByteSource, name: str, options: ReadOptions, problems: Proble
 def _is_plain(source: ByteSource, name: str, options: ReadOptions) -> bool:
     """Whether a file is one text a line, unless a column or delimiter is named."""
     found = options.file_format or sniff_format(source.head, name)
-    return found == "txt" or (found == "csv" and options.file_format is None and not Path(name).suffix)
+    if found == "csv" and options.file_format is None and not Path(name).suffix:
+        return not _names_columns(source.head)
+    return found == "txt"
+
+
+def _names_columns(head: bytes) -> bool:
+    """Whether the first line names columns, one of them of texts, and most lines after it have as many fields.
+
+    A line such as "question, please" may be a text: where none comes after it, every name has to be known.
+    """
+    lines = list(io.StringIO(head.decode("utf-8-sig", errors="replace"), newline=""))
+    records = [fields for fields in csv.reader(lines, delimiter=find_delimiter(lines)) if fields]
+    first, *others = records or [[]]
+    if len(first) < 2 or not any(recognised(name, TEXT_NAMES) for name in first):
+        return False
+    if not others:
+        return all(recognised(name, (*TEXT_NAMES, *LABEL_NAMES)) for name in first)
+    return 2 * sum(len(fields) == len(first) for fields in others) > len(others)
+
+
+def _with_remedy(report: Report) -> Report:
+    """The report of a file that was taken for JSON by its first bytes, with what to do if it is plain text."""
+    remedy = "If it is plain text, one text a line, give --file-format txt (file_format='txt' in Python)."
+    findings = (
+        replace(finding, suggestion=f"{finding.suggestion} {remedy}") if finding.code in _NO_JSON else finding
+        for finding in report
+    )
+    return Report(tuple(findings))
 
 
 def _fitting(source: ByteSource, name: str, options: ReadOptions) -> ReadOptions:

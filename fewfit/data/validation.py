@@ -20,6 +20,8 @@ CountTokens = Callable[[Sequence[str]], Sequence[int] | np.ndarray]
 LongTexts = Literal["auto", "cut", "windows"]
 
 _COUNT_BATCH = 1024
+# Of a text with different labels, this many of them are named.
+_SHOWN_LABELS = 3
 _WHAT_BECOMES_OF_LONG_TEXTS: dict[LongTexts, str] = {
     "auto": "They are cut there, unless training finds that held-out ones are answered better when read in windows.",
     "cut": "They are cut there.",
@@ -102,6 +104,12 @@ def check_conflicts(dataset: Dataset) -> Report:
     return Report(tuple(found for found in _check_copies(dataset.examples) if found.code == "conflicting_labels"))
 
 
+def conflicting_rows(dataset: Dataset) -> list[int]:
+    """The rows of texts that are there more than once, with different labels; sorted."""
+    different = [group for group in _copies(dataset.examples) if len(_one_of_each(group)) > 1]
+    return sorted(example.row for group in different for example in group)
+
+
 def _check_amounts(dataset: Dataset, requirements: Requirements) -> Iterator[Finding]:
     severity: Severity = "error" if requirements.strict else "warning"
     counts = dataset.label_counts
@@ -176,12 +184,9 @@ def _check_label_names(dataset: Dataset) -> Iterator[Finding]:
 
 
 def _check_copies(examples: Iterable[Example]) -> Iterator[Finding]:
-    copies: dict[str, list[Example]] = defaultdict(list)
-    for example in examples:
-        copies[text_key(example.text)].append(example)
-    several = [group for group in copies.values() if len(group) > 1]
-    same = [group for group in several if len({frozenset(example.labels) for example in group}) == 1]
-    different = [group for group in several if len({frozenset(example.labels) for example in group}) > 1]
+    several = _copies(examples)
+    same = [group for group in several if len(_one_of_each(group)) == 1]
+    different = [group for group in several if len(_one_of_each(group)) > 1]
     if same:
         extra = sum(len(group) - 1 for group in same)
         shown = [f"{quoted(group[0].text)} in {row_list([e.row for e in group])}" for group in same[:5]]
@@ -196,7 +201,8 @@ def _check_copies(examples: Iterable[Example]) -> Iterator[Finding]:
         )
     if different:
         shown = [
-            f"{quoted(group[0].text)} is " + " and ".join(f"{_names(e)} in row {e.row}" for e in group[:3])
+            f"{quoted(group[0].text)} is "
+            + " and ".join(f"{_names(e)} in row {e.row}" for e in _one_of_each(group)[:_SHOWN_LABELS])
             for group in different[:5]
         ]
         rows = tuple(example.row for group in different for example in group)
@@ -209,6 +215,22 @@ def _check_copies(examples: Iterable[Example]) -> Iterator[Finding]:
             labels=tuple(sorted({label for group in different for example in group for label in example.labels})),
             suggestion="Decide for one of them, or mark the texts with both in multilabel data.",
         )
+
+
+def _copies(examples: Iterable[Example]) -> list[list[Example]]:
+    """The examples of each text that is there more than once."""
+    copies: dict[str, list[Example]] = defaultdict(list)
+    for example in examples:
+        copies[text_key(example.text)].append(example)
+    return [group for group in copies.values() if len(group) > 1]
+
+
+def _one_of_each(copies: Sequence[Example]) -> list[Example]:
+    """The first example with each set of labels."""
+    first: dict[frozenset[str], Example] = {}
+    for example in copies:
+        first.setdefault(frozenset(example.labels), example)
+    return list(first.values())
 
 
 def _names(example: Example) -> str:
@@ -269,7 +291,7 @@ def _check_languages(dataset: Dataset, base: str | None, mix: LanguageMix | None
         )
         return
     english = base is not None and (base == "english" or base.startswith("english-"))
-    if not mix.n_texts:
+    if not mix.sure:
         return
     others = tuple(dataset.examples[index].row for index, code in mix.languages if code != "en")
     if mix.base == "multilingual" and (english or base is None):

@@ -3,14 +3,13 @@
 import csv
 import io
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal, TextIO
 
 from fewfit.data.dataset import Dataset
 from fewfit.data.labels import SEPARATORS
+from fewfit.data.whole import whole_file
 from fewfit.errors import InputError
 
 WriteFormat = Literal["csv", "jsonl"]
@@ -94,14 +93,7 @@ def _format_of(path: Path) -> WriteFormat:
 
 def _write_whole(path: Path, lines: Iterable[str]) -> None:
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with whole_file(path) as file:
+            file.writelines(line.encode("utf-8") for line in lines)
     except OSError as error:
         raise InputError(f"Cannot write {path}: {error.strerror}.") from error
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.writelines(lines)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -2,7 +2,7 @@
 
 from fewfit.decision.decision import Calibration, Decision, Head, Kind, probabilities
 from fewfit.decision.groups import Groups, LabelGroups, margins_in, surest_in
-from fewfit.decision.paths import LabelTree
+from fewfit.decision.paths import LabelTree, check_stop_below
 from fewfit.decision.rejection import Rejection, likeness, rank_of_threshold
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "LabelGroups",
     "LabelTree",
     "Rejection",
+    "check_stop_below",
     "likeness",
     "margins_in",
     "probabilities",

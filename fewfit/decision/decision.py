@@ -8,6 +8,7 @@ import numpy as np
 
 from fewfit.decision.groups import Groups, softmax_in, surest_in
 from fewfit.decision.rejection import Rejection
+from fewfit.decision.shares import is_share
 from fewfit.errors import InputError
 
 Kind = Literal["single", "multi"]
@@ -111,7 +112,7 @@ class Decision:
     def with_thresholds(self, thresholds: float | Mapping[str, float] | None) -> "Decision":
         """The same decision with other thresholds: one for all labels, or some labels by name.
 
-        Raises InputError for single-label models, unknown labels and values outside 0 to 1.
+        Raises InputError for single-label models, unknown labels and values that are no number from 0 to 1.
         """
         if thresholds is None:
             return self
@@ -120,6 +121,11 @@ class Decision:
             raise InputError(
                 f"This is {what}: it answers with its most confident label{which} and has no thresholds. "
                 "Leave out `thresholds`, or compare predict_proba with a limit of your own."
+            )
+        if not isinstance(thresholds, Mapping) and not is_share(thresholds):
+            raise InputError(
+                f"thresholds is {thresholds!r}; expected a number from 0 to 1 for all labels, or one for each of some "
+                f"labels by name, such as {{{self.labels[0]!r}: 0.3}}."
             )
         changed = self.thresholds.copy()
         wanted = thresholds if isinstance(thresholds, Mapping) else dict.fromkeys(self.labels, thresholds)
@@ -130,7 +136,7 @@ class Decision:
                     f"There is no label {name!r} to set a threshold for. The labels are: "
                     f"{', '.join(map(repr, self.labels))}."
                 )
-            if not 0 <= value <= 1:
-                raise InputError(f"The threshold of {name!r} is {value}; expected a number from 0 to 1.")
+            if not is_share(value):
+                raise InputError(f"The threshold of {name!r} is {value!r}; expected a number from 0 to 1.")
             changed[column[name]] = value
         return replace(self, thresholds=changed)

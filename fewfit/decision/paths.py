@@ -4,9 +4,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fewfit.decision.shares import is_share
 from fewfit.errors import InputError
 
 Path = tuple[str, ...]
+
+
+def check_stop_below(value: object) -> None:
+    """Raises InputError where `stop_below` is no confidence."""
+    if not is_share(value):
+        raise InputError(f"stop_below is {value!r}; expected a confidence, a number from 0 to 1, such as 0.7.")
 
 
 class LabelTree:
@@ -64,8 +71,7 @@ class LabelTree:
 
         Confidences are those of the labels, (n_texts, n_labels). The first part of a path is always answered.
         """
-        if not 0 <= stop_below <= 1:
-            raise InputError(f"stop_below is {stop_below}; expected a confidence from 0 to 1.")
+        check_stop_below(stop_below)
         best = np.asarray(confidences).argmax(axis=1)
         answers = [self._paths[column] for column in best]
         for depth in range(self.depth, 1, -1):

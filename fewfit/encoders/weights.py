@@ -11,7 +11,7 @@ from fewfit.encoders import hub
 from fewfit.encoders.bases import Base, base_for_hub_id, known_bases
 from fewfit.encoders.cache import assemble, base_folder, cache_folder, discard, faults, sha256_of
 from fewfit.encoders.packages import FetchProgress, OnProgress, write_from_package
-from fewfit.errors import BaseError, BaseNotFoundError, DigestError
+from fewfit.errors import BaseError, BaseNotFoundError, DigestError, InputError
 
 __all__ = ["FetchProgress", "OnProgress", "Weights", "fetch_base", "locate", "on_this_machine"]
 
@@ -81,6 +81,10 @@ def on_this_machine(base: Base) -> Weights | None:
 
 
 def _locate(base: str | Path, fetch: bool, on_progress: OnProgress | None) -> Weights:
+    if not isinstance(base, str | Path):
+        raise InputError(
+            f"base is {base!r}, of type {type(base).__name__}; expected a name such as 'english', or a folder."
+        )
     name = str(base)
     known = known_bases()
     if isinstance(base, str) and base in known:

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.optimize import minimize, minimize_scalar
 
 from fewfit.decision import Calibration
+from fewfit.training.heads import unseen
 from fewfit.training.targets import Targets
 
 # How far a fitted value may leave its prior, as the weight of that many examples. Beyond PRIOR_REACH (in the logarithm
@@ -73,7 +74,9 @@ def _by_group(targets: Targets, calibrations: Sequence[Calibration]) -> Calibrat
 
 
 def _fit_temperature(logits: np.ndarray, targets: Targets, prior_scale: float, prior_examples: float) -> Calibration:
-    index = targets.index
+    # A text whose label the head had never seen says nothing of how sure it may be of the others.
+    known = ~unseen(logits[np.arange(len(targets)), targets.index])
+    logits, index = logits[known], targets.index[known]
     rows = np.arange(len(index))
 
     def cost(log_scale: float) -> float:

@@ -10,7 +10,7 @@ from fewfit.data import stratified_folds
 from fewfit.decision import Decision, Head
 from fewfit.training.calibration import fit_calibration
 from fewfit.training.evaluation import Evaluation, evaluate_answers
-from fewfit.training.heads import fit_head
+from fewfit.training.heads import fit_head, unseen
 from fewfit.training.metrics import score
 from fewfit.training.targets import Targets
 from fewfit.training.thresholds import fit_thresholds
@@ -97,7 +97,10 @@ def _widened(n_folds: int) -> float:
 
 
 def cross_fitted(logits: np.ndarray, targets: Targets, folds: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Confidences and the labels given, (n_texts, n_labels) each, decided on each fold by what the others showed."""
+    """Confidences and the labels given, (n_texts, n_labels) each, decided on each fold by what the others showed.
+
+    A label that none of the others had, of one text say, is as likely as one that is met for the first time.
+    """
     confidences = np.empty(logits.shape)
     given = np.empty(logits.shape, dtype=bool)
     everything = np.arange(len(logits))
@@ -106,7 +109,24 @@ def cross_fitted(logits: np.ndarray, targets: Targets, folds: Sequence[np.ndarra
         decision = _decision(logits[others], targets.take(others))
         confidences[fold] = decision.confidences(logits[fold])
         given[fold] = decision.matrix(confidences[fold])
+        for columns in _exclusive_columns(targets):
+            own = np.ix_(fold, np.array(columns))
+            confidences[own] = _with_unseen(confidences[own], unseen(logits[own]), len(others))
     return confidences, given
+
+
+def _exclusive_columns(targets: Targets) -> list[list[int]]:
+    """The columns of which one label applies: all, those of each group, or none."""
+    if targets.kind == "single":
+        return [list(range(targets.n_labels))]
+    return [list(columns) for columns in targets.groups]
+
+
+def _with_unseen(confidences: np.ndarray, missing: np.ndarray, n_seen: int) -> np.ndarray:
+    """Confidences in which each label that `n_seen` texts did not have gets a share of one text (Laplace)."""
+    n_missing = missing.sum(axis=1, keepdims=True)
+    share = 1 / (n_seen + n_missing)
+    return np.asarray(np.where(missing, share, confidences * (1 - share * n_missing)))
 
 
 def _decision(logits: np.ndarray, targets: Targets) -> Decision:

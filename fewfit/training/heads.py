@@ -14,6 +14,9 @@ from fewfit.training.targets import Targets
 PENALTY_STRENGTH = 10.0
 MAX_ITERATIONS = 1000
 
+# What a softmax says of a label that it was fitted without: e^-30.
+UNSEEN_LOGIT = -30.0
+
 _ClassWeight = Mapping[Any, float] | Literal["balanced"]
 
 
@@ -30,6 +33,11 @@ def fit_head(embeddings: np.ndarray, targets: Targets, *, strength: float = PENA
     return _fit_independent(embeddings, targets, strength)
 
 
+def unseen(logits: np.ndarray) -> np.ndarray:
+    """Which labels the softmax heads behind logits (n_texts, n_labels) were fitted without, boolean of that shape."""
+    return logits <= UNSEEN_LOGIT + 1  # no label that is there gets near
+
+
 def _fit_groups(embeddings: np.ndarray, targets: Targets, strength: float) -> Head:
     weight = np.zeros((targets.n_labels, embeddings.shape[1]), dtype=np.float32)
     bias = np.zeros(targets.n_labels, dtype=np.float32)
@@ -41,7 +49,7 @@ def _fit_groups(embeddings: np.ndarray, targets: Targets, strength: float) -> He
 
 def _fit_softmax(embeddings: np.ndarray, targets: Targets, strength: float) -> Head:
     weight = np.zeros((targets.n_labels, embeddings.shape[1]), dtype=np.float32)
-    bias = np.full(targets.n_labels, -30.0, dtype=np.float32)  # a label that is not there: e^-30
+    bias = np.full(targets.n_labels, UNSEEN_LOGIT, dtype=np.float32)
     present = np.flatnonzero(targets.counts)
     if len(present) == 1:
         bias[present] = 0.0

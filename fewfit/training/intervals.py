@@ -84,7 +84,7 @@ class _Statistics:
         self.hits = (truth & given).astype(float)
         self.given = given.astype(float)
         self.due = truth.astype(float)
-        self.carried = truth.any(axis=0)
+        self.only_given = given.any(axis=0) & ~truth.any(axis=0)
         has_label = truth.any(axis=1)
         right = (truth == given).all(axis=1)
         loss = log_losses(targets, confidences)
@@ -117,8 +117,8 @@ class _Statistics:
         hits, given, due = counts @ self.hits, counts @ self.given, counts @ self.due
         hamming, right, loss, brier, empty, has_label = (counts @ self.sums).T
         # A label of which no text was drawn says nothing about the label, so its figures are left out of that
-        # resample; one that no text carries at all stays in with 0, as it does in the figure itself.
-        counted = (due > 0) | ~self.carried
+        # resample; one that no text carries at all but some are given stays in with 0, as in the figure itself.
+        counted = (due > 0) | self.only_given
         bins = np.abs(counts @ self.bins).sum(axis=1) / (n * self.answers)
         return {
             "accuracy": hamming / n,

@@ -34,8 +34,9 @@ class Metrics:
     log-loss in nats (multilabel: averaged over labels too). `brier` is the Brier score from 0 to 1: half the
     squared distance of the confidences from the truth (multilabel: the squared distance, averaged over labels).
     `calibration_error` is the expected calibration error in 10 bins of equal width, of the confidence of the
-    answer (multilabel: of every label's). Macro means are plain means over labels; 0 stands where a denominator
-    is 0. `empty_share` is the share of texts that carry a label but got none.
+    answer (multilabel: of every label's). Macro means are plain means over the labels that a text carries or was given,
+    as in scikit-learn; 0 stands where a denominator is 0. `empty_share` is the share of texts that carry a label but
+    got none.
     """
 
     n_texts: int
@@ -73,12 +74,13 @@ def score(targets: Targets, confidences: np.ndarray, given: np.ndarray) -> Metri
         accuracy = 1.0 - float(hamming_loss(truth, given))
         brier = float(((confidences - truth) ** 2).mean())
     due = truth.any(axis=1)
+    counted = truth.any(axis=0) | given.any(axis=0)
     return Metrics(
         n_texts=len(truth),
         accuracy=accuracy,
-        macro_precision=float(np.mean(precision)),
-        macro_recall=float(np.mean(recall)),
-        macro_f1=float(np.mean(f1)),
+        macro_precision=_mean(precision[counted]),
+        macro_recall=_mean(recall[counted]),
+        macro_f1=_mean(f1[counted]),
         micro_f1=float(f1_score(truth, given, average="micro", zero_division=0.0)),
         subset_accuracy=float(accuracy_score(truth, given)),
         loss=mean_log_loss(targets, confidences),
@@ -90,6 +92,10 @@ def score(targets: Targets, confidences: np.ndarray, given: np.ndarray) -> Metri
             for label, p, r, f, n in zip(targets.labels, precision, recall, f1, support, strict=True)
         ],
     )
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(np.mean(values)) if len(values) else 0.0
 
 
 def mean_log_loss(targets: Targets, confidences: np.ndarray) -> float:

@@ -102,6 +102,31 @@ def test_a_folder_that_is_no_model_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
+@pytest.mark.parametrize("content", ["{}", '{"files": {}}', "[1]", "not JSON", '{"schema_version": 1, "files": null}'])
+def test_a_folder_with_another_programs_model_json_is_left_alone(tmp_path: Path, content: str) -> None:
+    (tmp_path / "model.json").write_text(content)
+    with pytest.raises(ArtifactError, match="is not a fewfit model"):
+        write_artifact(tmp_path, _artifact())
+    assert (tmp_path / "model.json").read_text() == content
+
+
+def test_a_model_with_files_of_others_in_its_folder_is_left_alone(tmp_path: Path) -> None:
+    write_artifact(tmp_path / "model", _artifact("single"))
+    (tmp_path / "model" / "notes.txt").write_text("mine")
+    with pytest.raises(ArtifactError, match=r"notes\.txt"):
+        write_artifact(tmp_path / "model", _artifact("multi"))
+    assert read_manifest(tmp_path / "model").kind == "single"
+    assert (tmp_path / "model" / "notes.txt").read_text() == "mine"
+
+
+def test_a_link_to_a_model_stays_a_link(tmp_path: Path) -> None:
+    write_artifact(tmp_path / "model", _artifact("single"))
+    (tmp_path / "link").symlink_to(tmp_path / "model")
+    write_artifact(tmp_path / "link", _artifact("multi"))
+    assert (tmp_path / "link").is_symlink()
+    assert read_manifest(tmp_path / "model").kind == "multi"
+
+
 def test_an_interrupted_write_leaves_the_old_model_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_artifact(tmp_path / "model", _artifact("single"))
     written = 0

@@ -264,6 +264,18 @@ def test_small_sets_are_trained_with_a_warning_that_is_kept(
     assert Classifier.load(tmp_path / "model").warnings_ == classifier.warnings_
 
 
+def test_a_model_that_keeps_no_examples_quotes_none_in_its_warnings(toy_base: Path, tmp_path: Path) -> None:
+    texts, labels = _texts(3)
+    texts, labels = [*texts, *2 * ["my PIN is 4711"]], [*labels, *2 * [labels[0]]]
+    for keep in (True, False):
+        classifier = Classifier(base=toy_base, settings=QUICK, keep_examples=keep).fit(texts, labels)
+        assert any("4711" in warning for warning in classifier.warnings_) is keep
+        classifier.save(tmp_path / str(keep))
+    kept = [path.read_bytes() for path in (tmp_path / "False").iterdir()]
+    assert not any(b"4711" in content for content in kept)
+    assert any("more than once" in warning for warning in classifier.warnings_)
+
+
 def test_markup_is_stripped_in_training_and_in_answers_when_asked(toy_base: Path, tmp_path: Path) -> None:
     classifier = Classifier(base=toy_base, settings=QUICK, clean=True).fit(*_texts(3))
     classifier.save(tmp_path / "model")

@@ -59,11 +59,23 @@ def test_thresholds_can_be_given_for_all_labels_or_for_some() -> None:
         ("multi", {"d": 0.5}, "no label 'd'"),
         ("multi", 1.5, "expected a number from 0 to 1"),
         ("multi", {"a": -0.1}, "The threshold of 'a' is -0.1"),
+        ("multi", {"a": "0.5"}, "The threshold of 'a' is '0.5'; expected a number from 0 to 1."),
+        ("multi", {"a": None}, "The threshold of 'a' is None; expected"),
+        ("multi", [0.1] * 3, "thresholds is [0.1, 0.1, 0.1]; expected a number from 0 to 1 for all labels"),
+        ("multi", np.array([0.1, 0.2, 0.3]), "such as {'a': 0.3}"),
+        ("multi", "a", "thresholds is 'a'; expected"),
+        ("multi", True, "thresholds is True; expected"),
+        ("multi", float("nan"), "thresholds is nan; expected"),
     ],
 )
-def test_thresholds_that_make_no_sense_are_refused(
-    kind: str, thresholds: float | dict[str, float], fragment: str
-) -> None:
+def test_thresholds_that_make_no_sense_are_refused(kind: str, thresholds: object, fragment: str) -> None:
     with pytest.raises(InputError) as caught:
-        _decision(kind).with_thresholds(thresholds)
+        _decision(kind).with_thresholds(thresholds)  # type: ignore[arg-type]
     assert fragment in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [0, 1, 0.3, np.float32(0.3), np.float64(0.3), np.int64(1)])
+def test_a_threshold_is_any_kind_of_number(value: float) -> None:
+    changed = _decision("multi").with_thresholds(value).thresholds
+    assert changed is not None
+    assert changed.tolist() == pytest.approx([float(value)] * 3)

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -65,3 +67,9 @@ def test_depths_and_shares_out_of_range_are_refused(tree: LabelTree) -> None:
         tree.confidences(_CONFIDENCES, 4)
     with pytest.raises(InputError, match="stop_below is 2"):
         tree.answers(_CONFIDENCES, stop_below=2)
+
+
+@pytest.mark.parametrize("value", ["a", "", True, None, [0.1, 0.2], np.array([0.1, 0.2]), float("nan")])
+def test_what_is_no_confidence_is_refused(tree: LabelTree, value: Any) -> None:
+    with pytest.raises(InputError, match=r"stop_below is .*; expected a confidence, a number from 0 to 1"):
+        tree.answers(_CONFIDENCES, stop_below=value)

@@ -75,3 +75,7 @@ def test_another_label_can_be_asked_about(multi_folder: Path) -> None:
     with pytest.raises(InputError, match="no label 'dog'"):
         clf.explain(["my card"], label="dog")
     assert clf.explain([]) == []
+    with pytest.raises(InputError, match="n_words is -1; expected a whole number from 0"):
+        clf.explain(["my card"], n_words=-1)
+    with pytest.raises(InputError, match="n_examples is -1; expected a whole number from 0"):
+        clf.explain(["my card"], n_examples=-1)

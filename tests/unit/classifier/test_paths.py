@@ -31,6 +31,8 @@ def test_answers_stop_at_a_parent_and_are_measured_at_each_depth(toy_base: Path,
 def test_labels_that_are_no_paths_have_no_tree(model_folder: Path, toy_base: Path) -> None:
     with pytest.raises(InputError, match="are no paths"):
         Classifier.load(model_folder).predict(["a"], stop_below=0.5)
+    with pytest.raises(InputError, match="stop_below is 'a'; expected a confidence"):
+        Classifier.load(model_folder).predict(["a"], stop_below="a")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="single-label"):
         Classifier(base=toy_base, settings=QUICK, path_separator=" > ").fit(["a b", "c"], [["x"], ["y"]])
     with pytest.raises(InputError, match="No label has ' / ' in it, such as 'a > b'; expected paths"):

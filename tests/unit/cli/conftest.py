@@ -29,6 +29,11 @@ class Ran:
     stdout: str
     stderr: str
 
+    @property
+    def said(self) -> str:
+        """Standard error as one line, without the box that may be around it."""
+        return " ".join(self.stderr.replace("│", " ").split())
+
 
 Run = Callable[..., Ran]
 

@@ -1,6 +1,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from fewfit.data import Dataset, Example, read_dataset, write_dataset
 from tests.unit.clear_texts import clear_examples
 from tests.unit.cli.conftest import Run
@@ -159,3 +161,77 @@ def test_labels_can_be_left_alone(run: Run, toy_base: Path, tmp_path: Path) -> N
     found = json.loads(ran.stdout)
     assert found["suspects"] == []
     assert "labels_unchecked" in {finding["code"] for finding in found["findings"]}
+
+
+def test_a_file_that_is_read_is_never_written(run: Run, tickets: Path, tmp_path: Path) -> None:
+    (tmp_path / "few.csv").write_text(FEW)
+    (tmp_path / "test.csv").write_text(FEW)
+    (tmp_path / "link.csv").symlink_to(tmp_path / "few.csv")
+    (tmp_path / "folder").mkdir()
+    few = tmp_path / "few.csv"
+
+    for target in (few, tmp_path / "link.csv", tmp_path / "folder" / ".." / "few.csv"):
+        ran = run("check", few, "--write", target)
+        assert ran.exit_code == 2
+        assert "--write" in ran.stderr
+        assert "another file" in ran.said
+    ran = run("check", few, "--eval", tmp_path / "test.csv", "--write", tmp_path / "test.csv")
+
+    assert ran.exit_code == 2
+    assert "the file of --eval" in ran.said
+    assert few.read_text() == (tmp_path / "test.csv").read_text() == FEW
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--no-labels", "--fix", "drop-suspects"], "--fix drop-suspects needs models"),
+        (["--no-labels", "--fix", "relabel-suspects"], "leave out --no-labels"),
+        (["--fix", "drop-leaks"], "give --eval FILE"),
+    ],
+)
+def test_a_fix_that_could_not_be_made_is_refused_first(
+    run: Run, tickets: Path, tmp_path: Path, options: list[str], words: str
+) -> None:
+    ran = run("check", tickets, "--write", tmp_path / "x.csv", *options)
+
+    assert (ran.exit_code, ran.stdout) == (2, "")
+    assert words in ran.said
+    assert not (tmp_path / "x.csv").exists()
+
+
+def test_a_fix_that_needs_models_needs_their_base(
+    run: Run, tickets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fewfit.cli.check.open_base_here", lambda base, max_length: None)
+
+    ran = run("check", tickets, "--write", tmp_path / "x.csv", "--fix", "drop-suspects")
+
+    assert ran.exit_code == 3
+    assert "Give --base NAME" in ran.stderr
+    assert not (tmp_path / "x.csv").exists()
+
+
+def test_labels_that_were_not_looked_at_are_told_truthfully(run: Run, tickets: Path, toy_base: Path) -> None:
+    ran = run("check", tickets, "--base", toy_base, "--no-labels")
+
+    assert "Whether any label of 48 examples is wrong was not looked at." in ran.stdout
+    assert "Without --no-labels it is, which takes seconds." in ran.stdout
+    assert "Give --labels" not in ran.stdout
+
+
+def test_where_there_are_no_labels_none_was_left_unchecked(run: Run, toy_base: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty.csv").write_text("text,label\n")
+
+    ran = run("check", tmp_path / "empty.csv", "--base", toy_base, "--no-labels")
+
+    assert "labels_unchecked" not in ran.stdout
+
+
+def test_control_characters_in_labels_do_not_reach_the_terminal(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "few.csv").write_text(FEW.replace(",parcel", ",\x1b]0;par\x07cel"))
+
+    ran = run("check", tmp_path / "few.csv")
+
+    assert r"\x1b]0;par\x07cel" in ran.stderr
+    assert not {"\x1b", "\x07"} & set(ran.stdout + ran.stderr)

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from fewfit import Classifier
 from fewfit.data import read_texts
+from fewfit.serving.requests import Answers, Speed
 from tests.unit.cli.conftest import Run, examples
 
 
@@ -86,8 +88,16 @@ def test_a_single_label_model_gives_no_label_below_the_threshold(run: Run, model
 def test_a_threshold_that_is_none_is_refused(run: Run, tag_model: Path, threshold: str, words: str) -> None:
     ran = run("classify", tag_model, "--threshold", threshold, stdin="a\n")
 
-    assert ran.exit_code == 3
-    assert words in ran.stderr
+    assert ran.exit_code == 2
+    assert words in ran.said
+
+
+def test_a_threshold_that_is_given_twice_is_refused(run: Run, tag_model: Path) -> None:
+    for twice, words in ((("0.5", "0.6"), "all labels"), (("card=0.5", "card=0.6"), "the label 'card'")):
+        options = [part for value in twice for part in ("--threshold", value)]
+        ran = run("classify", tag_model, *options, stdin="a\n")
+        assert (ran.exit_code, ran.stdout) == (2, "")
+        assert f"--threshold is given more than once for {words}" in ran.said
 
 
 def test_thresholds_by_label_need_a_multilabel_model_and_its_labels(run: Run, model: Path, tag_model: Path) -> None:
@@ -113,6 +123,55 @@ def test_malformed_rows_can_be_left_out(run: Run, model: Path) -> None:
     assert ran.exit_code == 0
     assert [row["row"] for row in table(ran.stdout)] == ["1", "3"]
     assert "skipped: row 2" in ran.stderr
+
+
+def test_doubts_of_reading_are_told_without_any_option(run: Run, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "bare.csv").write_text("parcels we lost\nwhere is my parcel\n")
+    (tmp_path / "bad.csv").write_bytes(b"parcels we lost\nbad \xe9 byte\nmy card\n")
+
+    told = run("classify", model, tmp_path / "bare.csv")
+    quiet = run("classify", model, tmp_path / "bare.csv", "-q")
+    stopped = run("classify", model, tmp_path / "bad.csv")
+
+    assert (told.exit_code, len(table(told.stdout))) == (0, 2)
+    assert "bare.csv: The file has one column and no header" in told.stderr
+    assert "[no_header]" in told.stderr
+    assert (quiet.stdout, quiet.stderr) == (told.stdout, "")
+    assert (stopped.exit_code, stopped.stderr.count("[no_header]")) == (3, 1)
+    assert "row 2 (byte 0xE9" in stopped.stderr
+
+
+def test_a_csv_file_on_standard_input_is_read_by_its_header(run: Run, model: Path, tickets: Path) -> None:
+    piped = run("classify", model, stdin=tickets.read_bytes())
+
+    assert piped.stdout == run("classify", model, tickets).stdout
+    assert piped.stderr == ""
+
+
+def test_plain_text_that_begins_like_json_is_told_what_to_do(run: Run, model: Path) -> None:
+    taken = run("classify", model, stdin="{name}, where is my parcel\nmy card\n")
+    plain = run("classify", model, "--file-format", "txt", stdin="{name}, where is my parcel\nmy card\n")
+
+    assert taken.exit_code == 3
+    assert "give --file-format txt" in taken.stderr
+    assert [row["text"] for row in table(plain.stdout)] == ["{name}, where is my parcel", "my card"]
+
+
+def test_cancelling_says_how_many_texts_were_answered(run: Run, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = Classifier.answers
+
+    def until_the_last(self: Classifier, texts: list[str], *, speed: Speed) -> Answers:
+        if "film" in texts:
+            raise KeyboardInterrupt
+        return answers(self, texts, speed=speed)
+
+    monkeypatch.setattr(Classifier, "answers", until_the_last)
+
+    ran = run("classify", model, "--batch-size", "1", stdin="my parcel\nmy card\nfilm\n")
+
+    assert ran.exit_code == 130
+    assert len(table(ran.stdout)) == 2
+    assert "Cancelled after 2 texts." in ran.stderr
 
 
 def test_no_texts(run: Run, model: Path) -> None:

@@ -51,6 +51,14 @@ def test_fast_and_thresholds_do_not_go_together(run: Run, model: Path, unlabelle
     assert run("classify", model, unlabelled, "--fast", "--threshold", "0.5").exit_code == 2
 
 
+@pytest.mark.parametrize("share", ["2", "0", "nan"])
+def test_a_share_that_is_none_is_refused_first(run: Run, tmp_path: Path, share: str) -> None:
+    ran = run("distil", tmp_path / "nothing", tmp_path / "nothing.txt", "--max-disagreement", share)
+
+    assert ran.exit_code == 2
+    assert f"--max-disagreement is {share}; expected a share between 0 and 1" in ran.said
+
+
 def test_too_few_texts(run: Run, model: Path, tmp_path: Path) -> None:
     path = tmp_path / "few.txt"
     path.write_text("one text\nanother one\n", encoding="utf-8")

@@ -30,3 +30,33 @@ def test_an_interrupt_while_the_commands_are_read_says_nothing() -> None:
 def test_afterwards_interrupts_are_handled_as_before(handler: str) -> None:
     program = f"import signal; signal.signal(signal.SIGINT, {handler}); import fewfit.cli\n"
     subprocess.run([sys.executable, "-c", f"{program}assert signal.getsignal(signal.SIGINT) is {handler}"], check=True)
+
+
+@pytest.mark.parametrize("moment", ["typer.main.get_command", "fewfit.cli.app.Commands.make_context"])
+def test_an_interrupt_before_the_command_runs_says_nothing(moment: str) -> None:
+    program = (
+        "import os, sys, typer.main, fewfit.cli.app\n"
+        "from fewfit.cli import main\n"
+        "def interrupt(*args, **options):\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        f"{moment} = interrupt\n"
+        "sys.argv = ['fewfit', 'bases']\n"
+        "main()\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", _IN_A_TERMINAL + program], capture_output=True, text=True, check=False)
+    assert ran.stderr == ""
+    assert ran.returncode == -signal.SIGINT
+
+
+def test_an_interrupt_in_a_command_is_told() -> None:
+    program = (
+        "import os, sys, fewfit.cli.bases\n"
+        "from fewfit.cli import main\n"
+        "fewfit.cli.bases.known_bases = lambda: os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.argv = ['fewfit', 'bases']\n"
+        "main()\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", _IN_A_TERMINAL + program], capture_output=True, text=True, check=False)
+    assert ran.returncode == 130
+    assert "Cancelled" in ran.stderr
+    assert "Traceback" not in ran.stderr

@@ -257,6 +257,9 @@ def test_unlabelled_texts_that_are_all_known_are_told(run: Run, tickets: Path, t
     ("options", "exit_code", "words"),
     [
         (["--class-weight", "none", "--class-weight", "card=2"], 2, "--class-weight none stands alone"),
+        (["--class-weight", "card=2", "--class-weight", "card=3"], 2, "--class-weight is given more than once for"),
+        (["--class-weight", "dog=2"], 3, "--class-weight: A class weight is for the label 'dog', which the data"),
+        (["--seed", "-1"], 2, "'--seed'"),
         (["--class-weight", "dog=2"], 3, "A class weight is for the label 'dog'"),
         (["--class-weight", "card=-1"], 3, "The class weight of 'card' is -1.0; expected a number above 0."),
         (["--reject", "0"], 3, "--reject is 0; expected a share between 0 and 1, such as 0.05."),

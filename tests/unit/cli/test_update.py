@@ -67,3 +67,18 @@ def test_the_same_file_twice_adds_nothing_the_second_time(run: Run, model: Path,
         "0 examples added, 3 replaced, 51 in all",
         "1 example added, 52 in all",
     ]
+
+
+def test_info_says_that_a_model_was_updated(run: Run, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "more.csv").write_text("text,label\nrain in the north,rain\nmuch rain,rain\n")
+    (tmp_path / "again.csv").write_text("text,label\nmuch rain,rain\n")
+    run("update", model, tmp_path / "more.csv", "-o", tmp_path / "m")
+    once = " ".join(run("info", tmp_path / "m").stdout.split())
+    run("update", tmp_path / "m", tmp_path / "again.csv", "-o", tmp_path / "m")
+    twice = " ".join(run("info", tmp_path / "m").stdout.split())
+
+    assert "48 texts, seed 0, in" in once
+    assert "2 examples taken in since training; new labels: rain; 50 texts in all" in once.replace("│ ", "")
+    assert "likely to pay: The encoder was never tuned to tell 'rain'" in once.replace("│ ", "")
+    assert "3 examples taken in since training, in 2 updates; new labels: rain; 50 texts" in twice.replace("│ ", "")
+    assert "updated" not in run("info", model).stdout

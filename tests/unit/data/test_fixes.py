@@ -2,7 +2,7 @@ import pytest
 
 from fewfit.data import Dataset, Example
 from fewfit.data.fixes import apply_fixes
-from fewfit.data.quality import Quality
+from fewfit.data.quality import Quality, check_quality
 from fewfit.data.suspects import Suspect
 from fewfit.errors import InputError
 
@@ -37,3 +37,12 @@ def test_fixes_add_up() -> None:
 def test_fixes_that_make_no_sense_are_refused(fixes: tuple[str, ...]) -> None:
     with pytest.raises(InputError):
         _rows(*fixes)
+
+
+def test_copies_with_different_labels_are_dropped_without_a_model() -> None:
+    rows = [("same", "a"), ("Same ", "b"), ("twice", "a"), ("twice", "a"), ("other", "b")]
+    data = Dataset(tuple(Example(text, (label,), row) for row, (text, label) in enumerate(rows, 2)), "single")
+
+    fixed = apply_fixes(data, check_quality(data), ["drop-conflicts"])
+
+    assert fixed.texts == ["twice", "twice", "other"]

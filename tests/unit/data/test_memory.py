@@ -131,3 +131,30 @@ def test_no_rows_at_all_is_an_empty_data_set() -> None:
         dataset, codes = read(source)
         assert len(dataset) == 0
         assert codes == ()
+
+
+MISSING = [None, float("nan"), np.float32("nan"), pd.NA, pd.NaT]
+
+
+@pytest.mark.parametrize("missing", MISSING, ids=repr)
+def test_missing_values_in_lists_and_records_are_empty_as_in_a_frame(missing: Any) -> None:
+    texts, labels = ["a", missing, "c", "d"], ["x", "y", missing, "z"]
+    sources = [
+        (texts, labels),
+        (pd.Series(texts, dtype=object), pd.Series(labels, dtype=object)),
+        [{"text": text, "label": label} for text, label in zip(texts, labels, strict=True)],
+        pd.DataFrame({"text": texts, "label": labels}),
+    ]
+    for source in sources:
+        dataset, report = read_dataset(source)
+        assert dataset.texts == ["a", "d"]
+        assert {finding.code: finding.rows for finding in report} == {"empty_label": (3,), "empty_text": (2,)}
+
+
+def test_a_row_with_several_numbers_as_labels_counts_once() -> None:
+    _, report = read_dataset((["a", "b"], [[1, 0, 3], [2]]))
+
+    (found,) = report
+    assert found.message.startswith("2 rows have a number as their label")
+    assert found.message.endswith("row 1 (1), row 2 (2).")
+    assert (found.rows, found.count) == ((1, 2), 2)

@@ -1,6 +1,8 @@
 """What every file format has in common, and what is found where nothing is given."""
 
 import io
+import pickle
+import random
 from pathlib import Path
 
 import pytest
@@ -316,3 +318,54 @@ def test_a_delimiter_that_cannot_be_one_is_refused(delimiter: str) -> None:
 def test_options_that_contradict_each_other_are_refused() -> None:
     with pytest.raises(InputError, match="multilabel"):
         read_dataset(b"text,label\n", kind="single", label_separator="|")
+
+
+RANDOM = random.Random(0).randbytes(5000)
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x10" + RANDOM
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl", "a"])
+@pytest.mark.parametrize(
+    "data",
+    [PNG, PNG[8:], RANDOM, RANDOM[:60], b"\xff\xd8\xff\xe0" + RANDOM, pickle.dumps([("text", "label")] * 50, 4)],
+    ids=["png", "chunks", "random", "short", "jpeg", "pickle"],
+)
+def test_a_binary_file_is_one_error_whatever_its_name(name: str, data: bytes) -> None:
+    dataset, report = read_dataset(data, name=name)
+
+    assert report.codes == ("not_text",)
+    assert not dataset.examples
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("latin-1", "text,label\n" + "Où est mon colis acheté l'été dernier ?,délai\n" * 200),
+        ("cp1251", "text,label\n" + "где моя посылка,доставка\n" * 200),
+        ("shift_jis", "text,label\n" + "荷物がまだ届きません,配達\n" * 200),
+        ("gbk", "text,label\n" + "我的包裹还没有到,快递\n" * 200),
+    ],
+)
+def test_text_in_another_encoding_is_no_binary_file(encoding: str, text: str) -> None:
+    _, report = read_dataset(text.encode(encoding), name="a.csv")
+
+    assert report.codes == ("bad_utf8",)
+    assert report.findings[0].count == 200
+
+
+def test_control_characters_in_utf8_are_text() -> None:
+    data = b"text,label\n" + b"\x1b[1mbold\x1b[0m \x07,a\n" * 9 + "é".encode() * 3000 + b",b\n"
+    dataset, report = read_dataset(data, name="a.csv")
+
+    assert report.codes == ()
+    assert len(dataset) == 10
+
+
+@pytest.mark.parametrize("data", [b"t\xe9xt,l\xe9,x\na,b,c\n", b"\xe9t\xe9,\xe9\na,b\n", b"\xe9t\xe9\na\n"])
+def test_bytes_that_are_not_utf8_are_never_shown_as_surrogates(data: bytes) -> None:
+    _, report = read_dataset(data, name="a.csv")
+
+    shown = " ".join(map(str, report))
+    assert "\\udc" not in shown
+    assert "\N{REPLACEMENT CHARACTER}" in shown
+    shown.encode("utf-8")

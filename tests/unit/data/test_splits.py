@@ -110,6 +110,18 @@ def test_the_order_of_the_rows_does_not_matter(rows: list[tuple[str, list[str]]]
     assert sorted(test.rows) == sorted(again.rows)
 
 
+@pytest.mark.parametrize("n_none", [2, 4, 8, 20])
+def test_texts_without_labels_keep_their_share_in_both_parts(n_none: int) -> None:
+    examples = [Example(f"text {n}", ("abc"[n % 3],), n) for n in range(36)]
+    examples += [Example(f"none {n}", (), 36 + n) for n in range(n_none)]
+    for seed in range(4):
+        _train, test = stratified_split(Dataset(tuple(examples), "multi"), seed=seed)
+        held_out = sum(not example.labels for example in test.examples)
+        assert abs(held_out - 0.2 * n_none) <= 1
+        assert 0 < held_out < n_none
+        assert abs(len(test) - 0.2 * len(examples)) <= 2
+
+
 def test_folds_are_balanced_in_single_label_data() -> None:
     labels = ["a"] * 30 + ["b"] * 15 + ["c"] * 6
 

@@ -31,6 +31,15 @@ def test_plain_text_is_one_text_a_line_and_empty_lines_are_left_out() -> None:
         (b"id\ttext\n1\thello, you\n", "a.tsv", [("hello, you", 2)]),
         (b'{"text": "hello"}\n{"text": ""}\n{"text": "bye"}\n', "a.jsonl", [("hello", 1), ("bye", 3)]),
         (b'{"text": "hello"}\n', None, [("hello", 1)]),
+        (b"text,label\nhello,x\n", None, [("hello", 2)]),
+        (b'\xef\xbb\xbfid;Message\n1;"hello; you"\n\n2;bye\n', None, [("hello; you", 2), ("bye", 4)]),
+        (b"text\tlabel\nhello, you\tx\n", "63", [("hello, you", 2)]),
+        (b"text,label\n", None, []),
+        (b"text,label\nhello,x\n", "a.txt", [("text,label", 1), ("hello,x", 2)]),
+        (b"text\nhello\n", None, [("text", 1), ("hello", 2)]),
+        (b"question, please\n", None, [("question, please", 1)]),
+        (b"question, please\nwhere is it?\n", None, [("question, please", 1), ("where is it?", 2)]),
+        (b"my card, again\nmy parcel, too\n", None, [("my card, again", 1), ("my parcel, too", 2)]),
         (b"", "a.txt", []),
     ],
 )
@@ -97,6 +106,29 @@ def test_with_a_report_malformed_rows_are_left_out() -> None:
         ("wrong_type", "warning", (2,)),
         ("bad_json", "warning", (3,)),
     ]
+
+
+def test_with_a_report_malformed_rows_may_stop_all_the_same() -> None:
+    reports: list[Report] = []
+    rows = read_texts(b"hello\nbad \xe9\n", name="a.csv", on_report=reports.append, skip_malformed=False)
+
+    with pytest.raises(DataError, match="row 2"):
+        list(rows)
+    assert reports[0].codes == ("bad_utf8", "no_header")
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "remedy"),
+    [(None, {}, True), ("a.txt", {}, True), ("a.jsonl", {}, False), (None, {"file_format": "jsonl"}, False)],
+)
+def test_what_only_looks_like_json_is_told_how_to_be_read_as_text(
+    name: str | None, given: dict[str, str], remedy: bool
+) -> None:
+    with pytest.raises(DataError, match="not valid JSON") as error:
+        texts(b"{name}, hello\nbye\n", name, **given)
+
+    assert ("--file-format txt" in str(error.value)) == remedy
+    assert texts(b"{name}, hello\nbye\n", name, file_format="txt") == [("{name}, hello", 1), ("bye", 2)]
 
 
 @pytest.mark.parametrize(

@@ -226,3 +226,25 @@ def test_what_is_longer_than_all_windows_is_said() -> None:
     assert "1 text is longer than 3 of them, the most that are read: the last 3 tokens (15.0% of all)" in message(3)
     assert "2 texts are longer than 1 of them" in message(1)
     assert message(5).endswith("They are read in windows of that length.")
+
+
+def test_a_conflict_shows_a_row_of_each_label() -> None:
+    labels = ("delivery", "delivery", "delivery", "billing", "delivery", "refund", "login")
+    report = validate(single(*(("same", label) for label in labels)), requirements=LENIENT)
+
+    message = finding(report, "conflicting_labels").message
+    assert "'same' is 'delivery' in row 2 and 'billing' in row 5 and 'refund' in row 7." in message
+    assert finding(report, "conflicting_labels").rows == (2, 3, 4, 5, 6, 7, 8)
+
+
+@pytest.mark.parametrize("base", [None, "english", "multilingual"])
+def test_few_short_texts_say_nothing_of_their_language(base: str | None) -> None:
+    few = single(("bye bye", "a"), ("hola", "b"), ("card lost", "a"), ("pizza", "b"))
+    report = validate(few, requirements=LENIENT, base=base)
+    assert "base_language" not in report.codes
+
+
+def test_one_short_text_that_is_misread_is_no_reason_for_another_base() -> None:
+    data = plenty()
+    data = data.with_examples((*data.examples, Example("bye bye", ("billing",), 90)))
+    assert "base_language" not in validate(data, base="english").codes

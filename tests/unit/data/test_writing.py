@@ -1,4 +1,5 @@
 import io
+import sys
 from pathlib import Path
 from typing import Literal
 
@@ -84,3 +85,12 @@ def test_a_file_that_fails_half_way_leaves_the_old_one(tmp_path: Path) -> None:
 
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
+def test_others_can_read_the_file_as_any_other_one(tmp_path: Path) -> None:
+    (tmp_path / "other").touch()
+
+    write_dataset(Dataset((Example("x", ("a",), 1),), "single"), tmp_path / "a.csv")
+
+    assert (tmp_path / "a.csv").stat().st_mode == (tmp_path / "other").stat().st_mode

@@ -126,3 +126,13 @@ def test_what_does_not_answer_like_the_model_is_not_written(toy: ToyModel, tmp_p
 def test_the_file_is_an_onnx_file_by_its_name(toy: ToyModel, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"does not end in \.onnx"):
         export_onnx(toy.artifact, tmp_path / "model")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
+def test_others_can_read_the_file_as_any_other_one(toy: ToyModel, tmp_path: Path) -> None:
+    (tmp_path / "other").touch()
+    export_onnx(toy.artifact, tmp_path / "model.onnx", tolerance=0.5)
+    assert (tmp_path / "model.onnx").stat().st_mode == (tmp_path / "other").stat().st_mode
+    (tmp_path / "model.onnx").chmod(0o640)
+    export_onnx(toy.artifact, tmp_path / "model.onnx", tolerance=0.5)
+    assert (tmp_path / "model.onnx").stat().st_mode & 0o777 == 0o640

@@ -3,6 +3,7 @@ import pytest
 
 from fewfit.decision import probabilities
 from fewfit.training.calibration import fit_calibration, prior_calibration
+from fewfit.training.heads import UNSEEN_LOGIT
 from fewfit.training.targets import Targets
 
 
@@ -51,6 +52,17 @@ def test_without_logits_worth_the_name_the_prior_stands() -> None:
     targets = Targets.from_labels(list("abcd") * 2)
     fitted = fit_calibration(np.zeros((8, 4)), targets).scale
     np.testing.assert_allclose(fitted, prior_calibration(targets).scale, rtol=1e-2)
+
+
+def test_a_text_whose_label_the_head_had_not_seen_changes_no_temperature() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(30, 3)) + 3 * np.eye(3)[np.arange(30) % 2]
+    logits[:, 2] = UNSEEN_LOGIT
+    labels = list("ab") * 15
+    without = fit_calibration(logits, Targets("single", tuple("abc"), np.eye(3, dtype=bool)[np.arange(30) % 2]))
+    more = np.concatenate([logits, [[2.0, 1.0, UNSEEN_LOGIT]]])
+    targets = Targets.from_labels([*labels, "c"])
+    np.testing.assert_allclose(fit_calibration(more, targets).scale, without.scale)
 
 
 def test_multilabel_lines_lower_the_log_loss_of_overconfident_balanced_heads() -> None:

@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 
 from fewfit.training.cross_validation import OutOfFold, cross_fitted, cross_validated
+from fewfit.training.heads import UNSEEN_LOGIT
 from fewfit.training.intervals import intervals
-from fewfit.training.metrics import score
+from fewfit.training.metrics import log_losses, score
+from fewfit.training.targets import Targets
 
 from .answers import multi, single
 
@@ -23,6 +25,18 @@ def test_labels_of_a_fold_change_nothing_in_its_own_answers() -> None:
     assert np.array_equal(sure[folds[0]], changed[folds[0]])
     assert np.array_equal(given[folds[0]], changed_given[folds[0]])
     assert not np.array_equal(sure[folds[1]], changed[folds[1]])
+
+
+def test_a_label_of_one_text_is_as_likely_as_one_met_for_the_first_time() -> None:
+    logits = np.full((21, 3), UNSEEN_LOGIT)
+    logits[np.arange(20), np.arange(20) % 2], logits[20] = 3.0, [3.0, 0.0, UNSEEN_LOGIT]
+    logits[np.arange(20), 1 - np.arange(20) % 2] = 0.0
+    targets = Targets.from_labels([*"ab" * 10, "c"])
+    sure, given = cross_fitted(logits, targets, _halves(21))
+    np.testing.assert_allclose(sure.sum(axis=1), 1)
+    assert given[20].tolist() == [True, False, False]
+    assert sure[20, 2] == pytest.approx(1 / 11)
+    assert log_losses(targets, sure).max() < 3
 
 
 def test_overconfident_logits_come_out_honest() -> None:

@@ -93,9 +93,14 @@ def test_the_same_seed_gives_the_same_intervals() -> None:
     assert intervals(targets, confidences, given) != intervals(targets, confidences, given, seed=1)
 
 
-def test_a_label_that_no_text_carries_counts_with_0_in_the_interval_too() -> None:
-    truth = np.zeros((40, 3), dtype=bool)
+def test_a_label_that_no_text_carries_counts_with_0_where_some_are_given_it() -> None:
+    truth = np.zeros((40, 4), dtype=bool)
     truth[np.arange(40), np.arange(40) % 2] = True
-    targets = Targets("single", ("a", "b", "never"), truth)
-    low, high = intervals(targets, truth * 0.8 + 0.1, truth)["macro_f1"]
-    assert low <= 2 / 3 <= high <= 0.9
+    targets = Targets("single", ("a", "b", "given", "never"), truth)
+    low, high = intervals(targets, truth * 0.8 + 0.05, truth)["macro_f1"]
+    assert low > 0.85
+    assert high == 1
+    given = truth.copy()
+    given[0] = [False, False, True, False]
+    low, high = intervals(targets, given * 0.8 + 0.05, given)["macro_f1"]
+    assert low <= score(targets, given * 0.8 + 0.05, given).macro_f1 <= high <= 0.9

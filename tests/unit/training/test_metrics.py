@@ -45,6 +45,16 @@ def test_multilabel_figures_are_those_of_the_benchmarks() -> None:
     assert found.calibration_error == pytest.approx(wanted["ece"])
 
 
+def test_macro_means_are_over_the_labels_that_a_text_carries_or_was_given() -> None:
+    truth = np.eye(4, dtype=bool)[[0, 0, 1, 1]]
+    targets = Targets("single", ("a", "b", "given", "never"), truth)
+    assert score(targets, truth * 0.9 + 0.025, truth).macro_f1 == 1.0
+    given = np.eye(4, dtype=bool)[[0, 2, 1, 1]]
+    found = score(targets, given * 0.9 + 0.025, given)
+    assert found.macro_f1 == pytest.approx((2 / 3 + 1 + 0) / 3)
+    assert [label.f1 for label in found.per_label] == pytest.approx([2 / 3, 1, 0, 0])
+
+
 def test_figures_of_every_label_have_their_support() -> None:
     targets, confidences = single(40)
     found = score(targets, confidences, answered(targets, confidences))
