@@ -130,7 +130,7 @@ CASES = (
     Case("texts without their column", b"a,b,c\n1,2,3\n", 3, ["'text'"], arguments=("classify", "MODEL", "FILE")),
     Case("texts that are not UTF-8", b"fine\n\xff\n", 3, ["row 2 (byte 0xFF"], name="new.txt",
          arguments=("classify", "MODEL", "FILE")),
-    Case("a threshold beyond one", b"fine\n", 3, ["from 0 to 1"], name="new.txt",
+    Case("a threshold beyond one", b"fine\n", 2, ["from 0 to 1"], name="new.txt",
          arguments=("classify", "MODEL", "FILE", "--threshold", "7")),
     Case("labels that the model does not know", HEADER + b"a,x\nb,y\n", 3, ["no example with a label that the model"],
          arguments=("evaluate", "MODEL", "FILE")),
