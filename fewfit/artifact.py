@@ -124,30 +124,22 @@ def check_replaceable(folder: Path) -> None:
     """Raises ArtifactError where the folder holds something that is not a model, which must not be replaced."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
-    own = _files_of_a_model(folder)
-    if own is None:
+    try:
+        files = _any_manifest_json(folder).get("files")
+    except ArtifactError:
+        files = None
+    if not isinstance(files, dict):
         raise ArtifactError(
             f"{folder} is there and is not a fewfit model (it has no {MANIFEST_FILE} of one). Give another folder, "
             "or delete it first."
         )
+    own = {MANIFEST_FILE, *files}
     others = sorted(path.name for path in folder.iterdir() if path.name not in own)
     if others:
         raise ArtifactError(
             f"{folder} holds a model and, besides, {', '.join(others[:3])}{' ...' if len(others) > 3 else ''}, which "
             "would be lost with it. Give another folder, or move that elsewhere."
         )
-
-
-def _files_of_a_model(folder: Path) -> set[str] | None:
-    """What a model folder consists of, whatever its schema; None where it is none."""
-    path = folder / MANIFEST_FILE
-    try:
-        if path.stat().st_size > LARGEST_MANIFEST_BYTES:
-            return None
-        data = json.loads(path.read_text(encoding="utf-8"))
-        return {MANIFEST_FILE, *data["files"]} if "schema_version" in data else None
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
 
 
 def read_artifact(folder: Path | str, *, examples: bool = True) -> Artifact:
@@ -354,6 +346,17 @@ def _manifest(data: Mapping[str, Any]) -> Manifest:
 
 
 def _read_manifest_json(source: Path) -> dict[str, Any]:
+    data = _any_manifest_json(source)
+    if data["schema_version"] != SCHEMA_VERSION:
+        raise ArtifactError(
+            f"{source / MANIFEST_FILE} has schema version {data['schema_version']}; this fewfit reads "
+            f"{SCHEMA_VERSION}. Install the fewfit that wrote it, or train the model again."
+        )
+    return data
+
+
+def _any_manifest_json(source: Path) -> dict[str, Any]:
+    """A model's manifest, whatever its schema. Raises ArtifactError where there is none."""
     path = source / MANIFEST_FILE
     if not source.is_dir():
         raise ArtifactError(f"{source} is not a folder. Expected a model folder as `fewfit train -o` writes it.")
@@ -367,11 +370,6 @@ def _read_manifest_json(source: Path) -> dict[str, Any]:
         raise ArtifactError(f"{path} is not JSON: {error}") from error
     if not isinstance(data, dict) or "schema_version" not in data:
         raise ArtifactError(f"{path} has no schema_version, so it is not a fewfit model.")
-    if data["schema_version"] != SCHEMA_VERSION:
-        raise ArtifactError(
-            f"{path} has schema version {data['schema_version']}; this fewfit reads {SCHEMA_VERSION}. "
-            "Install the fewfit that wrote it, or train the model again."
-        )
     return data
 
 

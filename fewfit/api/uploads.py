@@ -20,7 +20,6 @@ OTHER_FORMATS = (
 _OBJECT = re.compile(rb"\[object \w+\]")
 _BYTES = re.compile(rb"\d{1,3}(,\d{1,3}){9,},?\d*")
 
-
 _NODE_ADVICE = 'Read the file first and hand over its bytes in a File: new File([fs.readFileSync(path)], "train.csv").'
 
 

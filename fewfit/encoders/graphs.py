@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from fewfit.encoders.quantize import Rounded, exact_in_pairs, plain_array, rounded_array, smooth_name
+from fewfit.encoders.quantize import Rounded, plain_array, rounded_array, smooth_name
 
 # "mixed" is int8 with what follows a Gelu, a third of all products, in float32 (see `int8_graph`).
 Precision = Literal["int8", "mixed", "fp32"]
@@ -59,8 +59,7 @@ class Graph:
 
         @lru_cache(maxsize=1)
         def rounded(name: str, *, smoothed: bool) -> Rounded:
-            found = rounded_array(arrays, name, smoothed=smoothed)
-            return exact_in_pairs(found) if name in multiplied else found
+            return rounded_array(arrays, name, smoothed=smoothed, multiplied=name in multiplied)
 
         return {binding.name: _resolve(binding, arrays, rounded) for binding in self.bindings}
 

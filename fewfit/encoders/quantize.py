@@ -68,10 +68,11 @@ def exact_in_pairs(rounded: Rounded) -> Rounded:
 
 def _largest_pairs(rows: NDArray[Any]) -> NDArray[Any]:
     """The largest sum of two neighbours of one sign, or of one alone, in each row."""
-    n_rows, n_columns = rows.shape
-    pairs = rows[:, : n_columns - n_columns % 2].reshape(n_rows, -1, 2)
-    together = np.maximum(pairs.clip(min=0).sum(axis=2), -pairs.clip(max=0).sum(axis=2))
-    return np.asarray(together.max(axis=1, initial=0))
+    seconds = rows[:, 1::2]
+    firsts = rows[:, ::2][:, : seconds.shape[1]]
+    above = np.maximum(firsts, 0) + np.maximum(seconds, 0)
+    below = np.minimum(firsts, 0) + np.minimum(seconds, 0)
+    return np.asarray(np.maximum(above.max(axis=1, initial=0), -below.min(axis=1, initial=0)))
 
 
 def dequantize(rows: NDArray[np.int8], scale: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -91,14 +92,18 @@ def quantize_arrays(arrays: Mapping[str, NDArray[Any]], names: Iterable[str]) ->
     return out
 
 
-def rounded_array(arrays: Mapping[str, NDArray[Any]], name: str, *, smoothed: bool) -> Rounded:
+def rounded_array(
+    arrays: Mapping[str, NDArray[Any]], name: str, *, smoothed: bool, multiplied: bool = False
+) -> Rounded:
     """A parameter's rows in int8 and their scales, `smoothed` by what is kept for that, or as they are.
 
+    Rows that are to be `multiplied` give the same products on every CPU, also those that an older fewfit rounded.
     Raises KeyError where there is no such parameter, rounded or not.
     """
     smooth = arrays.get(smooth_name(name))
     if int8_name(name) in arrays and (smoothed or smooth is None):
-        return arrays[int8_name(name)], arrays[scale_name(name)]
+        kept = arrays[int8_name(name)], arrays[scale_name(name)]
+        return exact_in_pairs(kept) if multiplied else kept
     weight = plain_array(arrays, name)
     return quantize_rows(weight if smooth is None or not smoothed else weight * smooth)
 

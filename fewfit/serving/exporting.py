@@ -9,8 +9,8 @@ import numpy as np
 import onnxruntime as ort
 
 from fewfit.artifact import Artifact, read_artifact
-from fewfit.data.whole import whole_file
 from fewfit.decision import Decision, Groups
+from fewfit.encoders.cache import write_bytes_atomically
 from fewfit.encoders.graphs import Precision
 from fewfit.encoders.tokenizing import Tokenizer
 from fewfit.errors import ArtifactError, InputError, MissingExtraError
@@ -48,9 +48,7 @@ def export_onnx(
             f"(99th percentile; {tolerance} are allowed), and {parity.overturned} texts get other labels. "
             f"{finer}Nothing was written."
         )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(target) as file:
-        file.write(content)
+    write_bytes_atomically(target, content)
     return parity
 
 

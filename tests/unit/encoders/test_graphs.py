@@ -107,9 +107,9 @@ def test_a_parameter_is_rounded_once(toy_base: Path, monkeypatch: pytest.MonkeyP
     _, graphs, trunk, _ = _exported(toy_base, 2)
     rounded: list[str] = []
 
-    def counting(arrays: Arrays, name: str, *, smoothed: bool) -> Rounded:
+    def counting(arrays: Arrays, name: str, *, smoothed: bool, multiplied: bool) -> Rounded:
         rounded.append(name)
-        return rounded_array(arrays, name, smoothed=smoothed)
+        return rounded_array(arrays, name, smoothed=smoothed, multiplied=multiplied)
 
     monkeypatch.setattr(graphs_module, "rounded_array", counting)
     graphs.trunk["int8"].weights(trunk)
