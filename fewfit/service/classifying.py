@@ -10,11 +10,11 @@ from dataclasses import replace
 
 import numpy as np
 from anyio import to_thread
-from sqlalchemy.exc import OperationalError
 
 from fewfit.decision import Calibration, Decision
 from fewfit.errors import InputError
 from fewfit.service.bases import Bases
+from fewfit.service.errors import DatabaseError
 from fewfit.service.loading import ModelLoader
 from fewfit.service.models import Models, ReadyVersion
 from fewfit.service.names import check_unicode
@@ -218,9 +218,9 @@ class Classifying:
     def _note_use(self, model_id: str) -> None:
         try:
             self._models.touch(model_id)
-        except OperationalError as error:
+        except DatabaseError:
             # The answer is there; a store that is busy or away is no reason to keep it back.
-            logger.warning("The time of last use of model %s could not be written: %s", model_id, error.orig)
+            logger.warning("The time of last use of model %s could not be written", model_id)
 
 
 class ExampleSets:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.orm import Session
 
-from fewfit.service.errors import StoreError
+from fewfit.service.errors import DatabaseError, StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,8 @@ class Database:
 
     `reading()` gives a snapshot; `writing()` commits at its end, or rolls back where an error leaves it.
     On SQLite a writer takes the write lock at once (BEGIN IMMEDIATE): a transaction that first reads and
-    then writes would be refused as soon as another one has written in between.
+    then writes would be refused as soon as another one has written in between. Both raise DatabaseError
+    where the database is away, full, or locked for too long.
     """
 
     def __init__(self, url: str, folder: Path) -> None:
@@ -50,13 +51,13 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A session that only reads."""
-        with Session(self._engine, expire_on_commit=False) as session:
+        with _outages_told(), Session(self._engine, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """A session that is committed at the end."""
-        with Session(self._writer, expire_on_commit=False) as session, session.begin():
+        with _outages_told(), Session(self._writer, expire_on_commit=False) as session, session.begin():
             yield session
 
     def migrate(self) -> None:
@@ -84,12 +85,9 @@ class Database:
             raise StoreError(f"The database {shown} cannot be used: {error.orig}. Check that it runs.") from error
 
     def check(self) -> None:
-        """Asks the database something. Raises StoreError where it does not answer."""
-        try:
-            with self.reading() as session:
-                session.execute(text("SELECT 1"))
-        except OperationalError as error:
-            raise StoreError(f"The database does not answer: {error.orig}") from error
+        """Asks the database something. Raises DatabaseError where it does not answer."""
+        with self.reading() as session:
+            session.execute(text("SELECT 1"))
 
     def close(self) -> None:
         """Closes all connections."""
@@ -104,6 +102,16 @@ class Database:
         with self._engine.begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
             yield connection
+
+
+@contextmanager
+def _outages_told() -> Iterator[None]:
+    """Tells what went wrong in the log alone: it may name hosts and users, and the caller may be anybody."""
+    try:
+        yield
+    except OperationalError as error:
+        logger.warning("The database gave up: %s", error.orig)
+        raise DatabaseError from error
 
 
 def _create_engine(url: str, folder: Path) -> Engine:

@@ -216,7 +216,7 @@ class Datasets:
         """Deletes a dataset (scope train). Jobs that use it keep their own copy; models stay."""
         caller.require("train")
         with self._database.writing() as session:
-            row = find_dataset(session, caller.organization_id, dataset_id)
+            row = find_dataset(session, caller.organization_id, dataset_id, lock=True)
             self._delete(session, row)
 
     def delete_expired(self, now: datetime) -> int:
@@ -225,7 +225,8 @@ class Datasets:
         if not days:
             return 0
         with self._database.writing() as session:
-            rows = list(session.scalars(select(DatasetRow).where(DatasetRow.created_at < now - timedelta(days=days))))
+            old = select(DatasetRow).where(DatasetRow.created_at < now - timedelta(days=days))
+            rows = list(session.scalars(old.order_by(DatasetRow.id).with_for_update()))
             for row in rows:
                 self._delete(session, row)
         return len(rows)

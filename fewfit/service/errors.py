@@ -66,3 +66,7 @@ class StoreError(FewfitError):
     """The database or the file store cannot be used."""
 
     code = "store_error"
+
+
+class DatabaseError(StoreError):
+    """The database does not answer, or gave up; what was asked of it has not happened. Try again in a moment."""

@@ -3,6 +3,9 @@
 A worker leases a job for some seconds and renews the lease while it works. Each lease has a number, the
 fence, larger than the one before: every write of a worker first checks that its fence is still the newest,
 in the same transaction. So a worker that was taken for dead changes nothing once another one has taken over.
+
+Who needs the row of a dataset or model and those of its jobs locks them in this order. A worker that locked its
+job first would wait for a person who is deleting the model, who waits for the job.
 """
 
 import logging
@@ -11,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.orm import Session
@@ -21,10 +24,17 @@ from fewfit.service.errors import BusyError, LostLeaseError
 from fewfit.service.failpoints import fail_point
 from fewfit.service.records import Caller, Job, JobKind, JobState
 from fewfit.service.references import Owner, release
-from fewfit.service.tables import JobRow, utc_now
+from fewfit.service.tables import DatasetRow, JobRow, ModelRow, utc_now
 
 logger = logging.getLogger(__name__)
 
+# What each kind of job writes to. A clean-up has all organisations' files as its subject, and locks by itself.
+_SUBJECTS: Final[Mapping[JobKind, type[DatasetRow] | type[ModelRow]]] = {
+    "validate": DatasetRow,
+    "train": ModelRow,
+    "distil": ModelRow,
+    "export": ModelRow,
+}
 # The first retry waits this long, each further one twice as long.
 _RETRY_AFTER = timedelta(seconds=1)
 
@@ -178,8 +188,11 @@ class Lease:
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
-        """A transaction that counts only while the lease holds. Raises LostLeaseError otherwise."""
+        """A transaction on the job and its subject, while the lease holds. Raises LostLeaseError otherwise."""
         with self._database.writing() as session:
+            table = _SUBJECTS.get(self.kind)
+            if table is not None:
+                session.execute(select(table.id).where(table.id == self.subject_id).with_for_update())
             self._locked(session)
             yield session
 

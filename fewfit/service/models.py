@@ -137,7 +137,8 @@ class Models:
                 trainable(find_dataset(session, caller.organization_id, dataset_id))  # before anything is stored
             texts = self._kept(caller, unlabelled)
         with self._database.writing() as session:
-            dataset = trainable(find_dataset(session, caller.organization_id, dataset_id))
+            # Locked: its files must not go before the job has taken hold of them.
+            dataset = trainable(find_dataset(session, caller.organization_id, dataset_id, lock=True))
             row.kind = DATASET_TYPES[cast(DatasetType, dataset.type)]
             session.add(row)
             session.flush()
@@ -174,7 +175,7 @@ class Models:
             row = find_model(session, caller.organization_id, model_id, lock=True)
             versions = versions_of(session, row.id)
             newest = versions[0]
-            dataset = find_dataset(session, caller.organization_id, dataset_id or newest.dataset_id)
+            dataset = find_dataset(session, caller.organization_id, dataset_id or newest.dataset_id, lock=True)
             if not (wait and dataset.status in ("queued", "processing")):
                 trainable(dataset)
             kind = DATASET_TYPES[cast(DatasetType, dataset.type)]

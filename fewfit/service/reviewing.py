@@ -17,12 +17,12 @@ from typing import Final
 
 import numpy as np
 from sqlalchemy import delete, func, select
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from fewfit.decision import Decision
 from fewfit.service.database import Database
-from fewfit.service.errors import NotFoundError
+from fewfit.service.errors import DatabaseError, NotFoundError
 from fewfit.service.model_rows import find_model, model_record, versions_of
 from fewfit.service.records import Caller, Model
 from fewfit.service.records_in_use import ReviewText
@@ -110,8 +110,8 @@ class Sampler:
             except IntegrityError:
                 # Another server kept the same text, or the model is gone: a sample may lose some.
                 logger.info("Some texts of model %s were not kept for review", model_id)
-            except OperationalError as error:
-                logger.warning("Texts for review could not be kept: %s", error.orig)
+            except DatabaseError:
+                logger.warning("Some texts of model %s were not kept for review", model_id)
 
     def close(self) -> None:
         """Writes the rest."""

@@ -300,7 +300,7 @@ def _take_dataset(session: Session, lease: Lease, row: ModelRow, version: Versio
     """
     if files_of(session, lease.owner):
         return
-    dataset = find_dataset(session, lease.organization_id, version.dataset_id)
+    dataset = find_dataset(session, lease.organization_id, version.dataset_id, lock=True)
     if dataset.status in ("queued", "processing"):
         raise WaitingError(f"The dataset {dataset.id} is being checked.")
     kind = DATASET_TYPES[cast(DatasetType, dataset.type)]

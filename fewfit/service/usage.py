@@ -12,11 +12,11 @@ from typing import Final
 
 from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from fewfit.errors import InputError
 from fewfit.service.database import Database
+from fewfit.service.errors import DatabaseError
 from fewfit.service.model_rows import find_model
 from fewfit.service.records import Caller
 from fewfit.service.records_in_use import UsageHour
@@ -90,8 +90,8 @@ class Usage:
             with self._database.writing() as session:
                 for key, counted in sorted(waiting.items()):
                     _add(session, key, counted)
-        except OperationalError as error:
-            logger.warning("Usage could not be written and is kept for the next time: %s", error.orig)
+        except DatabaseError:
+            logger.warning("Usage could not be written and is kept for the next time")
             self._put_back(waiting)
 
     def hours(

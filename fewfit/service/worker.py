@@ -16,13 +16,12 @@ from datetime import timedelta
 from typing import Final, Protocol
 
 from sqlalchemy import delete, func, select
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from fewfit.errors import Cancelled, FewfitError
 from fewfit.service.clean_up_job import CleanUpJob
 from fewfit.service.distil_job import DistilJob
-from fewfit.service.errors import LostLeaseError, WaitingError
+from fewfit.service.errors import DatabaseError, LostLeaseError, WaitingError
 from fewfit.service.export_job import ExportJob
 from fewfit.service.jobs import Lease
 from fewfit.service.records import JobKind
@@ -104,8 +103,8 @@ class Worker:
             worked = False
             try:
                 worked = self.work(kinds, stop)
-            except OperationalError as error:
-                logger.warning("The database does not answer; trying again: %s", error.orig)
+            except DatabaseError:
+                logger.warning("Trying again in a moment")
             if not worked:
                 stop.wait(self._settings.poll_interval_s)
 
@@ -128,6 +127,8 @@ class Worker:
             self._return(lease)
         except WaitingError as error:
             self._wait(lease, error)
+        except DatabaseError as error:
+            self._try_again(handler, lease, error)
         except FewfitError as error:
             self._fail(handler, lease, str(error))
         except Exception as error:
@@ -179,8 +180,8 @@ class Worker:
                     if stop.is_set() or not lease.renew():
                         cancel.set()
                         return
-                except OperationalError as error:
-                    logger.warning("The lease of job %s could not be renewed yet: %s", lease.job_id, error.orig)
+                except DatabaseError:
+                    logger.warning("The lease of job %s could not be renewed yet", lease.job_id)
 
         thread = threading.Thread(target=renew, name="lease", daemon=True)
         thread.start()
@@ -221,8 +222,8 @@ class Worker:
     def _tolerating_outages(self, action: Callable[[], None]) -> None:
         try:
             action()
-        except OperationalError as error:
-            logger.warning("The database does not answer: %s", error.orig)
+        except DatabaseError:
+            logger.warning("The worker goes on without the database")
 
 
 def run_worker(settings: Settings, *, lifeline: bool = False) -> None:

@@ -5,11 +5,13 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import func, select, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from fewfit.service.database import Database
-from fewfit.service.errors import StoreError
+from fewfit.service.errors import DatabaseError, StoreError
 from fewfit.service.tables import Base, ServerState
+from fewfit.web.errors import status_of
 from tests.unit.conftest import PRODUCT_SYNCHRONOUS
 from tests.unit.service.conftest import OpenShop
 from tests.unit.service.shop import Shop
@@ -92,3 +94,13 @@ def test_a_database_that_is_not_there_says_so_without_the_password(tmp_path: Pat
         database.migrate()
     assert "secret" not in str(caught.value)
     database.close()
+
+
+def test_an_outage_is_told_without_what_the_database_said(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    database = shop.service.database
+    for transaction in (database.reading, database.writing):
+        with pytest.raises(DatabaseError) as caught, transaction():
+            raise OperationalError("UPDATE", {}, Exception("no answer from 10.1.2.3"))
+        assert "10.1.2.3" not in str(caught.value)
+        assert status_of(caught.value) == 503
+    assert "no answer from 10.1.2.3" in caplog.text

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from fewfit.errors import InputError
-from fewfit.service.errors import ForbiddenError, NotFoundError
+from fewfit.service.errors import DatabaseError, ForbiddenError, NotFoundError
 from fewfit.service.tables import UsageRow, utc_now
 from fewfit.service.usage import LATENCY_MS, SIZES, Usage, percentile_ms
 from tests.unit.service.conftest import OpenShop
@@ -65,13 +65,11 @@ def test_what_was_counted_is_written_when_the_service_ends(open_shop: OpenShop) 
 
 
 def test_an_outage_of_the_database_loses_no_counts(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sqlalchemy.exc import OperationalError
-
     usage = Usage(shop.service.database)
     usage.note("default", "m", 1, 0.01)
 
     def fails() -> None:
-        raise OperationalError("", {}, Exception("away"))
+        raise DatabaseError
 
     with monkeypatch.context() as patch:
         patch.setattr(shop.service.database, "writing", fails)

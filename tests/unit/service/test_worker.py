@@ -1,6 +1,7 @@
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -10,9 +11,10 @@ from sqlalchemy import update
 from fewfit import Classifier
 from fewfit.errors import Cancelled
 from fewfit.service import validation_job
-from fewfit.service.errors import NotFoundError
+from fewfit.service.errors import DatabaseError, LostLeaseError, NotFoundError
+from fewfit.service.model_rows import add_event
 from fewfit.service.service import WORKER_SILENCE
-from fewfit.service.tables import JobRow, WorkerRow, utc_now
+from fewfit.service.tables import DatasetRow, JobRow, WorkerRow, utc_now
 from fewfit.service.worker import Worker
 from tests.unit.service.conftest import OpenShop
 from tests.unit.service.shop import Shop, jsonl, single_rows
@@ -160,11 +162,12 @@ def test_a_job_that_kills_its_worker_each_time_is_given_up(open_shop: OpenShop) 
     assert "died" in (found.error or "")
 
 
-def test_a_crash_in_validation_is_tried_again(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("failure", [OSError("no space left on device"), DatabaseError()])
+def test_a_crash_in_validation_is_tried_again(shop: Shop, monkeypatch: pytest.MonkeyPatch, failure: Exception) -> None:
     dataset = shop.dataset(jsonl(single_rows()), work=False)
 
     def fail(*arguments: object, **options: object) -> None:
-        raise OSError("no space left on device")
+        raise failure
 
     monkeypatch.setattr(validation_job, "write_part", fail)
     assert shop.worker.work()
@@ -198,3 +201,29 @@ def test_clean_up_is_planned_once_an_hour_by_one_of_several_workers(open_shop: O
         shop.worker._plan_clean_up()
         shop.work()
     assert shops[0].service.jobs.counts() == {("clean_up", "succeeded"): 1}
+
+
+@pytest.mark.parametrize("thing", ["dataset", "model"])
+def test_deleting_what_a_worker_is_writing_waits_for_it(shop: Shop, thing: str) -> None:
+    dataset = shop.dataset(jsonl(single_rows()), work=thing == "model")
+    subject = dataset.id
+    remove: Callable[..., None] = shop.service.datasets.delete
+    if thing == "model":
+        subject = shop.service.models.create(shop.admin, name="router", dataset_id=dataset.id).id
+        remove = shop.service.models.delete
+    lease = shop.service.jobs.claim("worker", ("validate", "train"))
+    assert lease is not None
+    with ThreadPoolExecutor() as pool:
+        with lease.writing() as session:
+            removal = pool.submit(remove, shop.admin, subject)
+            time.sleep(0.2)  # it has what it can get
+            if thing == "model":
+                add_event(session, subject, 1, "finetuning")
+            else:
+                row = session.get(DatasetRow, subject)
+                assert row is not None
+                row.status = "processing"
+        removal.result()
+    assert not lease.renew()
+    with pytest.raises(LostLeaseError), lease.writing():
+        pass
