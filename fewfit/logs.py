@@ -13,7 +13,7 @@ from typing import TextIO
 _FIELDS = ("request_id", "method", "route", "status", "ms", "key", "client", "job", "model", "dataset")
 _ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
 # Lines of the same moment are written together.
-_MOMENT_S = 0.02
+_MOMENT_S = 0.1
 
 
 class JsonFormatter(logging.Formatter):
@@ -46,7 +46,7 @@ def _second(since_1970: int) -> str:
 
 
 class TogetherHandler(logging.StreamHandler[TextIO]):
-    """Formats and writes the lines of each moment (20 ms) together, a warning at once and with all that came before it.
+    """Formats and writes the lines of a tenth of a second together, a warning at once with all that came before it.
 
     A line alone costs a request more than all else that is done for the log.
     """

@@ -1,8 +1,9 @@
 """Request bodies: how much, how slowly, and what becomes of the rest when a request is refused."""
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from anyio import to_thread
 from fastapi.exceptions import RequestValidationError
@@ -17,8 +18,11 @@ from fewfit.web.errors import RequestError, RequestTimeoutError
 DRAIN_BYTES = 64 * 1024 * 1024
 # Larger bodies are read in a thread, so that the event loop goes on.
 _INLINE_BYTES = 256 * 1024
+# So long a client is not watched that waits for its answer.
+_WATCHED_AFTER_S = 0.5
 
 Body = TypeVar("Body", bound=BaseModel)
+T = TypeVar("T")
 
 
 def limited(scope: Scope, receive: Receive, *, limit_bytes: int, timeout_s: float) -> Receive:
@@ -26,7 +30,6 @@ def limited(scope: Scope, receive: Receive, *, limit_bytes: int, timeout_s: floa
 
     Uploads (multipart/form-data) have a limit of their own and only their pace is watched.
     """
-    is_upload = Headers(scope=scope).get("content-type", "").lower().startswith("multipart/form-data")
     received = 0
     whole = False
 
@@ -45,13 +48,17 @@ def limited(scope: Scope, receive: Receive, *, limit_bytes: int, timeout_s: floa
             return message
         received += len(message.get("body", b""))
         whole = not message.get("more_body", False)
-        if received > limit_bytes and not is_upload:
+        if received > limit_bytes and not _is_upload(scope):
             if not whole:
                 await drain(receive)
             raise RequestError(f"The body is larger than {limit_bytes:,} bytes, the most that is allowed here.")
         return message
 
     return next_message
+
+
+def _is_upload(scope: Scope) -> bool:
+    return Headers(scope=scope).get("content-type", "").lower().startswith("multipart/form-data")
 
 
 async def read_json(receive: Receive, kind: type[Body]) -> Body:
@@ -76,6 +83,40 @@ async def read_json(receive: Receive, kind: type[Body]) -> Body:
         raise RequestValidationError(
             [{**problem, "loc": ("body", *problem["loc"])} for problem in error.errors(include_url=False)]
         ) from None
+
+
+async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
+    """What `work` gives; where the client closes the connection first, it is cancelled and ClientDisconnect raised.
+
+    The body must have been read. For work that is done in a moment nothing is watched, which takes time, too.
+    """
+    task = asyncio.current_task()
+    assert task is not None
+    watch: asyncio.Task[None] | None = None
+    gone = False
+
+    async def wait_for_the_end() -> None:
+        nonlocal gone
+        if (await receive())["type"] == "http.disconnect":
+            gone = True
+            task.cancel()
+
+    def begin() -> None:
+        nonlocal watch
+        watch = asyncio.create_task(wait_for_the_end())
+
+    timer = asyncio.get_running_loop().call_later(_WATCHED_AFTER_S, begin)
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if not gone:
+            raise
+        task.uncancel()
+        raise ClientDisconnect from None
+    finally:
+        timer.cancel()
+        if watch is not None:
+            watch.cancel()
 
 
 async def drain(receive: Receive) -> None:

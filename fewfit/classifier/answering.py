@@ -16,8 +16,9 @@ from fewfit.classifier.inputs import Labels, as_kept, label_names, one_of, text_
 from fewfit.data import clean_text
 from fewfit.decision import Decision, Kind, LabelGroups, LabelTree, check_stop_below
 from fewfit.errors import ArtifactError, BaseError, InputError, NotFittedError
+from fewfit.serving.answers import Answers
 from fewfit.serving.engine_runtime import EngineRuntime
-from fewfit.serving.requests import Answers, Speed
+from fewfit.serving.requests import Speed
 from fewfit.serving.runtime import Runtime
 
 if TYPE_CHECKING:

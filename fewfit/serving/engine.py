@@ -20,8 +20,10 @@ from fewfit.encoders.tokenizing import Truncate
 from fewfit.encoders.windows import Windows
 from fewfit.errors import InputError, QueueFullError
 from fewfit.fast_tier import fast_answers
+from fewfit.serving.answers import Answers
 from fewfit.serving.exact_cache import ExactCache
-from fewfit.serving.requests import Answers, Item, Request, Speed
+from fewfit.serving.replies import LoopReply, Mailboxes, Reply, ThreadReply
+from fewfit.serving.requests import Item, Request, Speed
 from fewfit.serving.served import DEFAULT_OWN_TAILS, ModelLoader, ServedModel
 from fewfit.serving.shelf import Shelf
 from fewfit.serving.statistics import Counters, EngineStatistics
@@ -83,6 +85,7 @@ class Engine:
         self._ready = threading.Condition()
         self._closed = False
         self._busy = 0
+        self._mailboxes = Mailboxes()
         on_gpu = device is not None and not device.startswith("cpu")
         self._n_workers = self.settings.workers or (_GPU_WORKERS if on_gpu else available_cores())
         self._batch_tokens = self.settings.batch_tokens or (_GPU_BATCH_TOKENS if on_gpu else DEFAULT_BATCH_TOKENS)
@@ -143,14 +146,13 @@ class Engine:
         speed: Speed = "full",
     ) -> Answers:
         """Like `answer`, for coroutines. A task that is cancelled drops its texts from the queue."""
+        reply = LoopReply(self._mailboxes)
         heavy = not isinstance(model, ServedModel) and not self.models.is_loaded(model)
         if heavy or sum(map(len, texts)) > _INLINE_CHARACTERS:
-            future = await asyncio.to_thread(
-                self.submit, model, texts, truncate=truncate, organisation=organisation, speed=speed
-            )
+            await asyncio.to_thread(self._ask, reply, model, texts, truncate, organisation, speed)
         else:
-            future = self.submit(model, texts, truncate=truncate, organisation=organisation, speed=speed)
-        return await asyncio.wrap_future(future)
+            self._ask(reply, model, texts, truncate, organisation, speed)
+        return await reply.future
 
     def submit(
         self,
@@ -165,6 +167,19 @@ class Engine:
 
         `organisation` keeps cached answers apart. Raises QueueFullError where too many texts wait.
         """
+        reply = ThreadReply()
+        self._ask(reply, model, texts, truncate, organisation, speed)
+        return reply.future
+
+    def _ask(
+        self,
+        reply: Reply,
+        model: str | ServedModel,
+        texts: Sequence[str],
+        truncate: Truncate,
+        organisation: str | None,
+        speed: Speed,
+    ) -> None:
         if truncate not in _TRUNCATES or speed not in _SPEEDS:
             raise InputError(
                 f"truncate is {truncate!r} and speed is {speed!r}; expected one of {', '.join(_TRUNCATES)} and one of "
@@ -172,7 +187,7 @@ class Engine:
             )
         served = self._served(model)
         windows, errors = served.encode(texts, truncate)
-        request = Request(served, windows, dict(errors))
+        request = Request(served, windows, dict(errors), reply)
         sure = _sure_answers(served, windows) if speed == "fast" else {}
         items = []
         for window, (position, tokens) in enumerate(zip(windows.owners, windows.ids, strict=True)):
@@ -186,7 +201,6 @@ class Engine:
         self._enqueue(items)
         request.answer_fast(sure)
         self._counters.accepted(len(texts), len(errors), len(sure))
-        return request.future
 
     # Looking and ending -------------------------------------------------------------------------
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from fewfit.artifact import Artifact
+from fewfit.serving.answers import Answers
 from fewfit.serving.engine import Engine
-from fewfit.serving.requests import Answers
 from fewfit.serving.served import ModelLoader, ServedModel
 
 _engines: dict[int, Engine] = {}  # by process: the threads of an engine do not survive a fork

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fewfit.api.authentication import CurrentCaller, caller_of
-from fewfit.api.bodies import read_json
+from fewfit.api.bodies import read_json, unless_gone
 from fewfit.api.context import Context, CurrentContext
 from fewfit.api.errors import error_answer
 from fewfit.api.wire import classify as wire
@@ -90,7 +90,7 @@ class ClassifyAtOnce:
         scope["route"] = self._route  # as FastAPI notes it for logs and metrics
         try:
             body = await read_json(receive, wire.ClassifyRequest)
-            answer = await classify(body, caller_of(scope), self._context)
+            answer = await unless_gone(receive, classify(body, caller_of(scope), self._context))
         except Exception as error:  # noqa: BLE001 - as the application answers errors
             answer = await error_answer(Request(scope), error)
         await answer(scope, receive, send)

@@ -7,7 +7,8 @@ import pytest
 
 from fewfit import Classifier
 from fewfit.data import read_texts
-from fewfit.serving.requests import Answers, Speed
+from fewfit.serving.answers import Answers
+from fewfit.serving.requests import Speed
 from tests.unit.cli.conftest import Run, examples
 
 

@@ -463,3 +463,19 @@ def test_what_cannot_be_meant_is_refused(toy: ToyModel, given: dict[str, Any]) -
         engine.load("toy", toy.artifact)
         with pytest.raises(InputError, match=r"expected one of end, start, none and one of full, fast"):
             engine.answer("toy", ["a"], **given)
+
+
+def test_an_event_loop_that_is_gone_keeps_nobody_from_an_answer(toy: ToyModel, held: _Held) -> None:
+    async def leave(engine: Engine) -> None:
+        task = asyncio.create_task(engine.answer_async("toy", ["who will never know"]))
+        while not held.calls:
+            await asyncio.sleep(0.001)
+        task.cancel()
+
+    with Engine(EngineSettings(workers=1)) as engine:
+        engine.load("toy", toy.artifact)
+        asyncio.run(leave(engine))
+        held.let_go.set()
+        for _ in range(2):
+            answers = asyncio.run(engine.answer_async("toy", ["another text"]))
+            assert np.isfinite(answers.embeddings).all()

@@ -2,16 +2,17 @@ import numpy as np
 import pytest
 
 from fewfit.encoders.windows import Windows
+from fewfit.serving.replies import ThreadReply
 from fewfit.serving.requests import Item, Request
 from fewfit.serving.waiting import MOST_PADDING, WaitingTexts
 from tests.unit.serving.models import ToyModel
 
 
-def _items(toy: ToyModel, lengths: list[int]) -> list[Item]:
+def _items(toy: ToyModel, lengths: list[int], reply: ThreadReply | None = None) -> list[Item]:
     from fewfit.serving.served import ModelLoader
 
     windows = Windows([[[1] * length] for length in lengths])
-    request = Request(ModelLoader().load(toy.artifact), windows, {})
+    request = Request(ModelLoader().load(toy.artifact), windows, {}, reply or ThreadReply())
     return [Item(request, window, ids, None) for window, ids in enumerate(windows.ids)]
 
 
@@ -45,17 +46,17 @@ def test_the_text_that_waited_longest_is_in_the_next_batch(toy: ToyModel) -> Non
 
 def test_nothing_is_left_behind_of_texts_that_were_given_up(toy: ToyModel) -> None:
     waiting = WaitingTexts()
-    given_up, wanted = _items(toy, [7, 8, 9, 30]), _items(toy, [8, 8, 31])
-    waiting.add([*given_up, *wanted])
-    assert given_up[0].request.future.cancel()
+    reply = ThreadReply()
+    waiting.add([*_items(toy, [7, 8, 9, 30], reply), *_items(toy, [8, 8, 31])])
+    assert reply.future.cancel()
     assert _drain(waiting, 1000) == [[8, 8], [31]]
     assert not waiting._by_length
 
 
 def test_only_cancelled_texts_make_an_empty_batch(toy: ToyModel) -> None:
     waiting = WaitingTexts()
-    items = _items(toy, [7, 8])
-    waiting.add(items)
-    items[0].request.future.cancel()
+    reply = ThreadReply()
+    waiting.add(_items(toy, [7, 8], reply))
+    reply.future.cancel()
     assert waiting.take(100) == []
     assert waiting.n_texts == 0
