@@ -119,8 +119,8 @@ def _alone(
                             )
                         key = (server.name, clients, n_texts)
                         traffic.setdefault(key, []).append(found)
-                        # What is answered after the client has gone is worked for too: up to a request a client.
-                        worked = n_texts * (found.requests - found.refused + clients)
+                        # Of what the client leaves behind, no more than a batch is still computed.
+                        worked = n_texts * max(1, found.requests - found.refused)
                         cpu_ms.setdefault(key, []).append((server.cpu_s() - before_s) * 1e3 / worked)
         rates.append(engine.measure())
         about_engine = {
