@@ -98,7 +98,7 @@ async def _routing(request: Request, error: Exception) -> Response:
 
 
 async def _cut_off(request: Request, error: Exception) -> Response:
-    return error_response(_id(request), 499, "The client closed the connection before the request was whole.")
+    return error_response(_id(request), 499, "The client closed the connection.")
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
