@@ -287,11 +287,10 @@ def test_an_overloaded_engine_refuses_with_the_time_to_wait(
 ) -> None:
     shop, model, _ = trained
 
-    def answer(*arguments: object, **options: object) -> None:
+    def enqueue(*arguments: object) -> None:
         raise QueueFullError
 
-    monkeypatch.setattr(Engine, "answer", answer)
-    monkeypatch.setattr(Engine, "submit", answer)
+    monkeypatch.setattr(Engine, "_enqueue", enqueue)
     with pytest.raises(BusyError) as caught:
         shop.service.classify(shop.admin, ["x"], model=model.id)
     assert caught.value.retry_after_s > 0
