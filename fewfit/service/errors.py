@@ -70,3 +70,7 @@ class StoreError(FewfitError):
 
 class DatabaseError(StoreError):
     """The database does not answer, or gave up; what was asked of it has not happened. Try again in a moment."""
+
+
+class FilesError(StoreError):
+    """The file store does not answer, is full, or gave up. Try again in a moment."""

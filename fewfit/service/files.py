@@ -1,9 +1,11 @@
 """The file store: every file under the SHA-256 of its content, in a folder or behind an fsspec URL."""
 
+import logging
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -11,7 +13,9 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from fewfit.errors import MissingExtraError
-from fewfit.service.errors import StoreError
+from fewfit.service.errors import FilesError, StoreError
+
+logger = logging.getLogger(__name__)
 
 CHUNK_BYTES = 256 * 1024
 
@@ -20,7 +24,7 @@ class FileStore:
     """Whole files by hash. What is in it never changes; a file appears at once or not at all.
 
     Files are received in a folder of this machine (`staging`). From there a local store takes them by a
-    rename, a remote one by an upload that is complete or void.
+    rename, a remote one by an upload that is complete or void. All raise FilesError where the store is away or full.
     """
 
     def __init__(self, url: str, folder: Path, *, endpoint_url: str = "") -> None:
@@ -56,26 +60,28 @@ class FileStore:
     def take(self, path: Path, sha256: str) -> None:
         """Moves a whole file from the staging folder into the store; it may be there already."""
         target = self._path(sha256)
-        if not self._local:
-            self._fs.put_file(str(path), target)
-            path.unlink()
-            return
-        _sync(path)
-        place = Path(target)
-        place.parent.mkdir(exist_ok=True)
-        path.replace(place)
-        _sync(place.parent)
+        with _outages_told():
+            if not self._local:
+                self._fs.put_file(str(path), target)
+                path.unlink()
+                return
+            _sync(path)
+            place = Path(target)
+            place.parent.mkdir(exist_ok=True)
+            path.replace(place)
+            _sync(place.parent)
 
     def open(self, sha256: str) -> BinaryIO:
         """A file for reading. Raises StoreError where it is missing."""
-        try:
-            return cast(BinaryIO, self._fs.open(self._path(sha256), "rb"))
-        except FileNotFoundError as error:
-            raise StoreError(f"The file {sha256[:12]}... is missing from the file store.") from error
+        with _outages_told():
+            try:
+                return cast(BinaryIO, self._fs.open(self._path(sha256), "rb"))
+            except FileNotFoundError as error:
+                raise StoreError(f"The file {sha256[:12]}... is missing from the file store.") from error
 
     def chunks(self, sha256: str) -> Iterator[bytes]:
         """The content of a file, piece by piece."""
-        with self.open(sha256) as file:
+        with self.open(sha256) as file, _outages_told():
             while chunk := file.read(CHUNK_BYTES):
                 yield chunk
 
@@ -97,28 +103,37 @@ class FileStore:
 
     def exists(self, sha256: str) -> bool:
         """Whether the store has a file."""
-        return bool(self._fs.exists(self._path(sha256)))
+        with _outages_told():
+            return bool(self._fs.exists(self._path(sha256)))
 
     def delete(self, sha256: str) -> None:
         """Deletes a file; it may be gone already."""
-        try:
+        with _outages_told(), suppress(FileNotFoundError):
             self._fs.rm_file(self._path(sha256))
-        except FileNotFoundError:
-            return
 
     def check(self) -> None:
         """Writes, reads and deletes a small file. Raises StoreError where that fails."""
         path = f"{self._root}/check-{os.getpid()}-{os.urandom(4).hex()}"
-        try:
+        with _outages_told():
             self._fs.pipe_file(path, b"fewfit")
             if self._fs.cat_file(path) != b"fewfit":
                 raise StoreError("The file store gives back something else than was written.")
             self._fs.rm_file(path)
-        except OSError as error:
-            raise StoreError(f"The file store {self._root} cannot be used: {error}") from error
 
     def _path(self, sha256: str) -> str:
         return f"{self._root}/{sha256[:2]}/{sha256}"
+
+
+@contextmanager
+def _outages_told() -> Iterator[None]:
+    """Tells what went wrong in the log alone: it may name hosts and folders, and the caller may be anybody."""
+    try:
+        yield
+    except StoreError:
+        raise
+    except Exception as error:  # what S3's client raises where nobody answers is no OSError
+        logger.warning("The file store gave up: %s", error)
+        raise FilesError from error
 
 
 def _sync(path: Path) -> None:

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from fewfit.errors import Cancelled, FewfitError
 from fewfit.service.clean_up_job import CleanUpJob
 from fewfit.service.distil_job import DistilJob
-from fewfit.service.errors import DatabaseError, LostLeaseError, WaitingError
+from fewfit.service.errors import DatabaseError, FilesError, LostLeaseError, WaitingError
 from fewfit.service.export_job import ExportJob
 from fewfit.service.jobs import Lease
 from fewfit.service.records import JobKind
@@ -127,7 +127,7 @@ class Worker:
             self._return(lease)
         except WaitingError as error:
             self._wait(lease, error)
-        except DatabaseError as error:
+        except (DatabaseError, FilesError) as error:
             self._try_again(handler, lease, error)
         except FewfitError as error:
             self._fail(handler, lease, str(error))

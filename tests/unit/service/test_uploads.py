@@ -9,10 +9,11 @@ import pytest
 from sqlalchemy import update
 
 from fewfit.errors import InputError
-from fewfit.service.errors import ForbiddenError, LimitError, StoreError
+from fewfit.service.errors import FilesError, ForbiddenError, LimitError, StoreError
 from fewfit.service.records import Caller, StoredFile
 from fewfit.service.references import UPLOAD_LIFETIME, Owner, claim, collect_garbage, files_of, release
 from fewfit.service.tables import FileReferenceRow, utc_now
+from fewfit.web.errors import status_of
 from tests.unit.service.conftest import OpenShop
 from tests.unit.service.shop import Shop, a_caller
 
@@ -175,3 +176,27 @@ def test_an_upload_that_has_just_begun_does_not_count_as_expired(shop: Shop) -> 
         session.execute(update(FileReferenceRow).values(created_at=utc_now() - UPLOAD_LIFETIME + timedelta(minutes=1)))
     collect_garbage(shop.service.database, shop.service.files)
     _claim(shop, file)
+
+
+def test_a_file_store_that_is_away_is_told_without_what_it_said(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    files, file = shop.service.files, shop.upload(b"content")
+
+    def fail(*arguments: object, **options: object) -> None:
+        raise RuntimeError("no answer from 10.1.2.3")  # as S3's client does, whose errors are no OSErrors
+
+    def no_bucket(*arguments: object, **options: object) -> None:
+        raise FileNotFoundError("no such bucket")
+
+    for name in ("open", "exists", "rm_file", "pipe_file"):
+        monkeypatch.setattr(files._fs, name, fail)
+    for ask in (files.open, files.exists, files.delete):
+        with pytest.raises(FilesError) as caught:
+            ask(file.sha256)
+        assert "10.1.2.3" not in str(caught.value)
+        assert status_of(caught.value) == 503
+    assert "does not answer" in shop.service.health().checks["files"]
+    assert "no answer from 10.1.2.3" in caplog.text
+    monkeypatch.setattr(files._fs, "pipe_file", no_bucket)
+    assert "does not answer" in shop.service.health().checks["files"]

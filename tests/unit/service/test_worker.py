@@ -11,7 +11,7 @@ from sqlalchemy import update
 from fewfit import Classifier
 from fewfit.errors import Cancelled
 from fewfit.service import validation_job
-from fewfit.service.errors import DatabaseError, LostLeaseError, NotFoundError
+from fewfit.service.errors import DatabaseError, FilesError, LostLeaseError, NotFoundError
 from fewfit.service.model_rows import add_event
 from fewfit.service.service import WORKER_SILENCE
 from fewfit.service.tables import DatasetRow, JobRow, WorkerRow, utc_now
@@ -162,7 +162,7 @@ def test_a_job_that_kills_its_worker_each_time_is_given_up(open_shop: OpenShop) 
     assert "died" in (found.error or "")
 
 
-@pytest.mark.parametrize("failure", [OSError("no space left on device"), DatabaseError()])
+@pytest.mark.parametrize("failure", [OSError("no space left on device"), DatabaseError(), FilesError()])
 def test_a_crash_in_validation_is_tried_again(shop: Shop, monkeypatch: pytest.MonkeyPatch, failure: Exception) -> None:
     dataset = shop.dataset(jsonl(single_rows()), work=False)
 
