@@ -24,7 +24,7 @@ class FileStore:
     """Whole files by hash. What is in it never changes; a file appears at once or not at all.
 
     Files are received in a folder of this machine (`staging`). From there a local store takes them by a
-    rename, a remote one by an upload that is complete or void. All raise FilesError where the store is away or full.
+    rename, a remote one by an upload that is complete or void. Asking a store that is away or full raises FilesError.
     """
 
     def __init__(self, url: str, folder: Path, *, endpoint_url: str = "") -> None:
