@@ -119,7 +119,7 @@ def _alone(
                             )
                         key = (server.name, clients, n_texts)
                         traffic.setdefault(key, []).append(found)
-                        # Of what the client leaves behind, no more than a batch is still computed.
+                        # Over answered texts: a server that works on for clients who have gone uses more for each.
                         worked = n_texts * max(1, found.requests - found.refused)
                         cpu_ms.setdefault(key, []).append((server.cpu_s() - before_s) * 1e3 / worked)
         rates.append(engine.measure())
