@@ -44,6 +44,10 @@ TRAINING_COST_FACTOR = 3.0
 LEAST_ALIKE = 0.95
 # The frozen base is used where held-out texts speak against tuning at this level of a one-sided test.
 HARM_SIGNIFICANCE = 0.05
+# Of so many texts one in ten is spared from tuning, to tell how sure the model that is kept may be of itself: tails
+# tuned on half of the texts say less of that (benchmarks/README.md). Few texts, in all or a label, cannot be spared.
+LEAST_TEXTS_TO_SPARE = 1_000
+SPARED_ONE_IN = 10
 
 
 @dataclass(frozen=True)
@@ -177,13 +181,17 @@ class _Job:
         self.device = encoder.device
         self.tail_layers = tail_layers_for(encoder, settings)
         self.lora_rank = lora_rank_for(encoder, targets.kind, settings)
-        self.steps = steps_for(len(texts), targets.n_labels, settings)
         self.learning_rate = learning_rate_for(encoder, targets.kind, settings)
         self.self_training_steps = steps_for(2 * len(texts), targets.n_labels, settings)
         folds = min(settings.n_folds, int(targets.counts.max()), len(texts))
         self.folds: list[np.ndarray] = []
         if folds > 1:
             self.folds = stratified_folds(texts, _fold_keys(targets), n_folds=folds, seed=seed)
+        self.many = len(texts) >= max(LEAST_TEXTS_TO_SPARE, SPARED_ONE_IN * targets.n_labels)
+        self.spared = np.arange(0)
+        if self.many and targets.exclusive:
+            self.spared = stratified_folds(texts, _fold_keys(targets), n_folds=SPARED_ONE_IN, seed=seed)[0]
+        self.steps = self._steps_on(len(texts) - len(self.spared))
         self.windows = TrainingWindows(
             encoder.tokenizer,
             [*texts, *read],
@@ -204,16 +212,21 @@ class _Job:
         way, tuned_logits, frozen_logits = held_out.way, held_out.tuned, held_out.frozen
         embeddings = untuned[way]
         frozen_head = fit_head(embeddings, self.targets)
-        learnt = self._tuned({way: frozen_head}, activations, self.labelled, way, self.seed, "Tuning")
+        tuning = np.setdiff1d(self.labelled, self.spared)
+        learnt = self._tuned({way: frozen_head}, activations, tuning, way, self.seed, "Tuning")
         if held_out.self_trained:
             learnt = self._self_trained(learnt, activations, way, self.seed, "Tuning with unlabelled texts")
         learnt, lora = self._compact(learnt, activations, way)
+        calibration = None
+        if len(self.spared):
+            learnt, calibration = self._with_spared(learnt, activations, way)
         tail, tuned_embeddings, head = learnt.tail, learnt.embeddings[way], learnt.heads[way]
         decision = self._decision(head, tuned_logits, self._tuned_calibration(tuned_logits))
         frozen = self._decision(frozen_head, frozen_logits, self._frozen_calibration(frozen_logits))
         out_of_fold = {}
         tuned = True
         if self.folds:
+            # Scored as what they are, answers of the folds' tails: calibration and thresholds are theirs.
             out_of_fold = {
                 "tuned": self._score(decision, tuned_logits),
                 "frozen": self._score(frozen, frozen_logits),
@@ -226,6 +239,8 @@ class _Job:
             logger.warning("On held-out folds the tuned base was clearly worse; the frozen base is used.")
             tail = self._new_tail()
             lora = self._lora(tail)
+        if calibration is not None:
+            decision = replace(decision, calibration=calibration)
         return TrainedModel(
             tail=tail,
             tail_parameters=lora or parameters_of(tail),
@@ -299,8 +314,14 @@ class _Job:
             self.progress.plan(len(self.token_ids), self.cost_per_text)
         else:
             self.cost_per_step += batch * self.cost_per_text
-        steps = self.steps + (self.self_training_steps if len(self.unlabelled) else 0)
-        self.progress.plan(steps * (1 + len(self.folds)), self.cost_per_step)
+        steps = self.steps + sum(self._steps_on(len(self.texts) - len(fold)) for fold in self.folds)
+        if len(self.unlabelled):
+            steps += self.self_training_steps * (1 + len(self.folds))
+        self.progress.plan(steps, self.cost_per_step)
+
+    def _steps_on(self, n_texts: int) -> int:
+        """The steps of a tail that sees `n_texts` of the texts: with many as many passes, with few as many steps."""
+        return steps_for(n_texts if self.many else len(self.texts), self.targets.n_labels, self.settings)
 
     def _keeps_activations(self) -> bool:
         n_tokens = sum(len(ids) for ids in self.token_ids)
@@ -364,7 +385,8 @@ class _Job:
         stage: str,
     ) -> _Tuned:
         """A tail tuned on some labelled texts; `start` are the heads on what the untuned tail makes of them."""
-        tail = self._tune(start[way], activations, self.targets, texts, self.steps, way, seed, stage)
+        steps = self._steps_on(len(texts))
+        tail = self._tune(start[way], activations, self.targets, texts, steps, way, seed, stage)
         return self._with_heads(tail, start, activations, texts)
 
     def _self_trained(self, teacher: _Tuned, activations: Activations, way: Way, seed: int, stage: str) -> _Tuned:
@@ -416,6 +438,15 @@ class _Job:
         embeddings = self._embed(tail, activations, texts)
         own = self.targets.take(texts)
         return _Tuned(tail, {way: fit_head(embeddings[way], own) for way in start}, embeddings, start, texts)
+
+    def _with_spared(self, learnt: _Tuned, activations: Activations, way: Way) -> tuple[_Tuned, Calibration]:
+        """The head on all texts, also those spared from tuning, and the calibration that these have told."""
+        inside, outside = learnt.embeddings[way], self._embed(learnt.tail, activations, self.spared)[way]
+        calibration = fit_calibration(learnt.heads[way].logits(outside), self.targets.take(self.spared))
+        embeddings = np.empty((len(self.texts), inside.shape[1]), dtype=inside.dtype)
+        embeddings[learnt.texts], embeddings[self.spared] = inside, outside
+        head = fit_head(embeddings, self.targets)
+        return replace(learnt, heads={way: head}, embeddings={way: embeddings}, texts=self.labelled), calibration
 
     def _out_of_fold(self, activations: Activations, untuned: Mapping[Way, np.ndarray]) -> _HeldOut:
         """What tuned and frozen models say of texts they were not fitted on, in the better way of reading long ones.
