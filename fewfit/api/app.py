@@ -1,5 +1,8 @@
 """The application: every route, behind keys, limits and logs."""
 
+from threading import Lock
+from typing import Any
+
 from fastapi import APIRouter, FastAPI, Security
 from fastapi.security import HTTPBearer
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -29,9 +32,30 @@ _API_FOLDERS = ("/v1/", "/files/")
 _API_PATHS = frozenset({"/v1", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"})
 
 
+class _Api(FastAPI):
+    """Describes itself when it is first asked to: that takes longer than all else that a start does here."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._describing = Lock()
+
+    def openapi(self) -> dict[str, Any]:
+        """FastAPI describes its own 422, which is never sent: what cannot be read is 400, as the SDKs expect."""
+        with self._describing:
+            described = self.openapi_schema is not None
+            description = super().openapi()  # kept by FastAPI from then on
+            if not described:
+                for methods in description["paths"].values():
+                    for operation in methods.values():
+                        operation["responses"].pop("422", None)
+                for name in ("HTTPValidationError", "ValidationError"):
+                    description["components"]["schemas"].pop(name, None)
+        return description
+
+
 def create_api(service: ServiceLike, settings: Settings, metrics: Metrics | None = None) -> FastAPI:
     """The routes alone. They trust that a caller was found; serve what `create_app` gives."""
-    api = FastAPI(
+    api = _Api(
         title="fewfit",
         version=__version__,
         description="Fine-tune text classifiers from few examples and classify with them, with the Cohere SDKs.",
@@ -52,7 +76,6 @@ def create_api(service: ServiceLike, settings: Settings, metrics: Metrics | None
     api.include_router(datasets.files)
     api.include_router(operations.router)
     api.include_router(reference.router)
-    _describe_errors(api)
     return api
 
 
@@ -80,13 +103,3 @@ class _Fork:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_api = scope["type"] != "http" or scope["path"].startswith(_API_FOLDERS) or scope["path"] in _API_PATHS
         await (self._api if is_api else self._pages)(scope, receive, send)
-
-
-def _describe_errors(api: FastAPI) -> None:
-    """FastAPI describes its own 422, which is never sent: what cannot be read is 400, as the SDKs expect."""
-    description = api.openapi()  # kept by FastAPI from now on
-    for methods in description["paths"].values():
-        for operation in methods.values():
-            operation["responses"].pop("422", None)
-    for name in ("HTTPValidationError", "ValidationError"):
-        description["components"]["schemas"].pop(name, None)

@@ -14,9 +14,9 @@ from moto.server import ThreadedMotoServer
 from sqlalchemy import make_url
 
 from tests.unit.conftest import own_cache
-from tests.unit.service.conftest import open_shop, shop, small_base
+from tests.unit.service.conftest import new_database, open_shop, shop, small_base
 
-__all__ = ["open_shop", "own_cache", "shop", "small_base"]
+__all__ = ["new_database", "open_shop", "own_cache", "shop", "small_base"]
 
 
 @pytest.fixture(scope="session")

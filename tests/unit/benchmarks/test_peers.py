@@ -94,6 +94,7 @@ def test_the_frozen_base_gets_the_prefix_once_and_answers_as_worked_out_here(tmp
     assert reply.columns == list(head.classes_)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["single", "multi"])
 def test_a_fine_tune_learns_the_labels(toy_base: Path, kind: str) -> None:
     reply = finetune(job(kind=kind, base=str(toy_base), settings={"lr": 2e-3, "epochs": 200}))
@@ -103,6 +104,7 @@ def test_a_fine_tune_learns_the_labels(toy_base: Path, kind: str) -> None:
     assert reply.notes == {"steps": 200}
 
 
+@pytest.mark.slow
 def test_a_fine_tune_is_decided_by_its_seed_and_reads_the_prefix(toy_base: Path) -> None:
     def probabilities(**changed: object) -> list[list[float]] | None:
         return finetune(job(base=str(toy_base), **changed)).predictions["en"].probabilities
@@ -112,6 +114,7 @@ def test_a_fine_tune_is_decided_by_its_seed_and_reads_the_prefix(toy_base: Path)
     assert probabilities() != probabilities(prefix="query: ")
 
 
+@pytest.mark.slow
 def test_a_fine_tune_makes_its_epochs_where_rows_are_many(toy_base: Path) -> None:
     many = job(base=str(toy_base), texts=TEXTS * 9, targets=job().targets * 9, settings={"epochs": 40})
     assert finetune(many).notes["steps"] == 120  # 40 epochs of 3 batches

@@ -204,6 +204,7 @@ def test_a_base_that_is_better_untuned_shares_its_tail(toy_base: Path, tmp_path:
     assert all(not array.any() for name, array in artifact.tail.items() if name.endswith("lora_b"))
 
 
+@pytest.mark.slow  # what torch traces itself takes long
 def test_encoders_of_other_kinds_are_tuned_whole(tmp_path: Path) -> None:
     base = write_toy_base(tmp_path / "base", "modernbert", layers=2)
     settings = replace(SETTINGS, lora_rank=None, tail_layers=1, steps=2, n_folds=0)

@@ -9,10 +9,10 @@ from starlette.testclient import TestClient
 from fewfit.api.app import create_app
 from fewfit.dashboard import create_dashboard
 from fewfit.service.records import Scope
-from tests.unit.service.conftest import OpenShop, open_shop, shop, small_base, store_settings
+from tests.unit.service.conftest import OpenShop, new_database, open_shop, shop, small_base, store_settings
 from tests.unit.service.shop import Shop
 
-__all__ = ["OpenShop", "open_shop", "shop", "small_base", "store_settings"]
+__all__ = ["OpenShop", "new_database", "open_shop", "shop", "small_base", "store_settings"]
 
 JSON = {"Accept": "application/json"}
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}  # as browsers do

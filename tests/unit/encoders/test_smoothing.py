@@ -105,7 +105,10 @@ def test_nothing_is_smoothed_where_full_precision_serves(toy_base: Path) -> None
     assert pack_weights("trunk", trunk, graph, smoothing).arrays().keys() == trunk.keys()
 
 
-@pytest.mark.parametrize("architecture", ["bert", "mpnet", "distilbert", "xlm-roberta", "modernbert"])
+@pytest.mark.parametrize(
+    "architecture",
+    ["bert", "mpnet", "distilbert", "xlm-roberta", pytest.param("modernbert", marks=pytest.mark.slow)],
+)
 def test_smoothed_weights_and_the_graph_that_reads_them_belong_together(
     tmp_path: Path, architecture: Architecture
 ) -> None:
