@@ -5,6 +5,7 @@ Run as `python benchmarks/accuracy.py --data FOLDER`; see benchmarks/README.md.
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -129,4 +130,5 @@ def _cores() -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that its workers end with it, as with Ctrl-C
     sys.exit(main())

@@ -48,6 +48,8 @@ HARM_SIGNIFICANCE = 0.05
 # tuned on half of the texts say less of that. With 1,000 texts it cost 0.4 points of accuracy (benchmarks/README.md).
 LEAST_TEXTS_TO_SPARE = 2_000
 SPARED_ONE_IN = 10
+# Heads take moments, so more folds of them than of tails.
+HEAD_FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -440,13 +442,23 @@ class _Job:
         return _Tuned(tail, {way: fit_head(embeddings[way], own) for way in start}, embeddings, start, texts)
 
     def _with_spared(self, learnt: _Tuned, activations: Activations, way: Way) -> tuple[_Tuned, Calibration]:
-        """The head on all texts, also those spared from tuning, and the calibration that these have told."""
+        """The head on all texts, also those spared from tuning, and the calibration that these have told.
+
+        The tail has made the others clearer than new texts are, and a head on those alone is surer than one that also
+        knows some of these. So each spared text is asked of a head that was fitted without it, but with most others.
+        """
         inside, outside = learnt.embeddings[way], self._embed(learnt.tail, activations, self.spared)[way]
-        calibration = fit_calibration(learnt.heads[way].logits(outside), self.targets.take(self.spared))
         embeddings = np.empty((len(self.texts), inside.shape[1]), dtype=inside.dtype)
         embeddings[learnt.texts], embeddings[self.spared] = inside, outside
+        spared = self.targets.take(self.spared)
+        logits = learnt.heads[way].logits(outside)
+        texts = [self.texts[row] for row in self.spared]
+        for part in stratified_folds(texts, _fold_keys(spared), n_folds=HEAD_FOLDS, seed=self.seed):
+            kept = np.setdiff1d(self.labelled, self.spared[part])
+            logits[part] = fit_head(embeddings[kept], self.targets.take(kept)).logits(outside[part])
         head = fit_head(embeddings, self.targets)
-        return replace(learnt, heads={way: head}, embeddings={way: embeddings}, texts=self.labelled), calibration
+        learnt = replace(learnt, heads={way: head}, embeddings={way: embeddings}, texts=self.labelled)
+        return learnt, fit_calibration(logits, spared)
 
     def _out_of_fold(self, activations: Activations, untuned: Mapping[Way, np.ndarray]) -> _HeldOut:
         """What tuned and frozen models say of texts they were not fitted on, in the better way of reading long ones.
@@ -527,7 +539,7 @@ class _Job:
         return _helps(student, teacher) and (_helps(student, frozen) or not _helps(teacher, frozen))
 
     def _head_folds(self) -> list[np.ndarray]:
-        n_folds = min(5, int(self.targets.counts.max()), len(self.texts))
+        n_folds = min(HEAD_FOLDS, int(self.targets.counts.max()), len(self.texts))
         if n_folds < 2:
             return []
         return stratified_folds(self.texts, _fold_keys(self.targets), n_folds=n_folds, seed=self.seed)

@@ -44,11 +44,40 @@ def test_texts_that_are_spared_from_tuning_are_learnt_from_all_the_same(
     for number in spared:
         texts[number], names[number] = f"it will rain on {number} days", "rain"
     monkeypatch.setattr(trainer, "LEAST_TEXTS_TO_SPARE", len(texts))
-    monkeypatch.setattr(trainer, "stratified_folds", lambda *_, **__: [np.array(spared)])
+    _spare(monkeypatch, spared)
     classifier = Classifier(toy_base, settings=replace(QUICK, steps=20)).fit(texts, names)
     assert list(classifier.predict([texts[number] for number in spared])) == ["rain"] * 3
     classifier.save(tmp_path / "model")
     assert list(Classifier.load(tmp_path / "model").predict([texts[number] for number in spared])) == ["rain"] * 3
+
+
+def test_spared_texts_are_asked_of_heads_that_know_the_other_ones(
+    toy_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So does the head that is kept, which is less sure than one that knows clear texts alone."""
+    texts, names = labelled("parcel", "card", "film")
+    spared = [4, 20, 40]
+    for number in spared[:2]:
+        texts[number], names[number] = f"it will rain on {number} days", "rain"
+    monkeypatch.setattr(trainer, "LEAST_TEXTS_TO_SPARE", len(texts))
+    _spare(monkeypatch, spared)
+    asked: list[np.ndarray] = []
+
+    def fit(logits: np.ndarray, targets: Targets, **settings: float) -> Calibration:
+        asked.append(logits)
+        return fit_calibration(logits, targets, **settings)
+
+    monkeypatch.setattr(trainer, "fit_calibration", fit)
+    classifier = Classifier(toy_base, settings=replace(QUICK, steps=20)).fit(texts, names)
+    rain = list(classifier.classes_).index("rain")
+    known = [logits[:, rain] > -10 for logits in asked if len(logits) == len(spared)]
+    assert [list(row) for row in known] == [[True, True, True]]
+
+
+def _spare(monkeypatch: pytest.MonkeyPatch, rows: list[int]) -> None:
+    """Spares these rows, and asks each of them by itself."""
+    folds = {len(rows): [np.array([place]) for place in range(len(rows))]}
+    monkeypatch.setattr(trainer, "stratified_folds", lambda texts, *_, **__: folds.get(len(texts), [np.array(rows)]))
 
 
 def test_tails_that_check_many_texts_take_as_many_passes_as_the_one_that_is_kept(
