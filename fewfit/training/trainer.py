@@ -452,7 +452,7 @@ class _Job:
         embeddings[learnt.texts], embeddings[self.spared] = inside, outside
         spared = self.targets.take(self.spared)
         logits = learnt.heads[way].logits(outside)
-        texts = [self.texts[row] for row in self.spared]
+        texts = [self.texts[row] for row in self.spared.tolist()]
         for part in stratified_folds(texts, _fold_keys(spared), n_folds=HEAD_FOLDS, seed=self.seed):
             kept = np.setdiff1d(self.labelled, self.spared[part])
             logits[part] = fit_head(embeddings[kept], self.targets.take(kept)).logits(outside[part])
