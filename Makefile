@@ -48,7 +48,7 @@ test: check unit weights sdks browser ## every check and every test
 	@$(BIN)/python -m pytest tests/integration tests/acceptance tests/perf
 	@FEWFIT_TEST_DATABASE=postgresql $(BIN)/python -m pytest tests/acceptance/sdk --ignore tests/acceptance/sdk/test_any_request.py
 
-unit: $(STAMP) ## the unit tests alone (offline, about a minute)
+unit: $(STAMP) ## the unit tests alone (offline, two to three minutes)
 	@$(ONE_THREAD) $(BIN)/python -m pytest tests/unit -n 2 --dist loadscope -m "not slow"
 
 check: $(STAMP) ## lint, format, types, layers
