@@ -26,7 +26,7 @@ def store_settings() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def new_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite database that was brought to the newest schema, once: that is nearly all of what opening a shop takes."""
+    """A SQLite database that was brought to the newest schema, once: it is most of what opening a shop takes."""
     folder = tmp_path_factory.mktemp("database")
     database = Database("", folder)
     database.migrate()
