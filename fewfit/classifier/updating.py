@@ -86,9 +86,10 @@ def updated(
     matrix = np.concatenate([_widened(kept.matrix, new.n_labels), new.matrix])
     everything = replace(new, matrix=matrix)
     together = np.concatenate([kept.embeddings.astype(np.float32), embeddings])
-    head = training.fit_head(together, everything)
+    tuned = artifact.manifest.tuned
+    head = training.fit_head(together, everything, tuned=tuned)
     before = _before(artifact, new, embeddings)
-    held_out = _held_out_logits(texts, together, everything)
+    held_out = _held_out_logits(texts, together, everything, tuned=tuned)
     changed = _decision(decision, head, new, held_out)
     if decision.rejection is not None:
         # The threshold stays: it was fitted on texts that no model had seen, these the encoder was tuned on.
@@ -151,7 +152,9 @@ def _before(artifact: Artifact, new: "Targets", embeddings: np.ndarray) -> "Metr
     return found
 
 
-def _held_out_logits(texts: Sequence[str], embeddings: np.ndarray, targets: "Targets") -> np.ndarray | None:
+def _held_out_logits(
+    texts: Sequence[str], embeddings: np.ndarray, targets: "Targets", *, tuned: bool
+) -> np.ndarray | None:
     """Logits of the new texts, the last ones, by heads that were fitted without them; (n_new, n_labels).
 
     The old ones are in every fit and are not asked: the encoder was tuned on them.
@@ -165,7 +168,7 @@ def _held_out_logits(texts: Sequence[str], embeddings: np.ndarray, targets: "Tar
     everything = np.arange(len(embeddings))
     for rows in stratified_folds(texts, names, n_folds=n_folds, seed=0):
         others = np.setdiff1d(everything, rows + n_kept)
-        head = training.fit_head(embeddings[others], targets.take(others))
+        head = training.fit_head(embeddings[others], targets.take(others), tuned=tuned)
         logits[rows] = head.logits(embeddings[rows + n_kept])
     return logits
 

@@ -439,7 +439,8 @@ class _Job:
         self.progress.report("Fitting the head")
         embeddings = self._embed(tail, activations, texts)
         own = self.targets.take(texts)
-        return _Tuned(tail, {way: fit_head(embeddings[way], own) for way in start}, embeddings, start, texts)
+        heads = {way: fit_head(embeddings[way], own, tuned=True) for way in start}
+        return _Tuned(tail, heads, embeddings, start, texts)
 
     def _with_spared(self, learnt: _Tuned, activations: Activations, way: Way) -> tuple[_Tuned, Calibration]:
         """The head on all texts, also those spared from tuning, and the calibration that these have told.
@@ -455,8 +456,8 @@ class _Job:
         texts = [self.texts[row] for row in self.spared.tolist()]
         for part in stratified_folds(texts, _fold_keys(spared), n_folds=HEAD_FOLDS, seed=self.seed):
             kept = np.setdiff1d(self.labelled, self.spared[part])
-            logits[part] = fit_head(embeddings[kept], self.targets.take(kept)).logits(outside[part])
-        head = fit_head(embeddings, self.targets)
+            logits[part] = fit_head(embeddings[kept], self.targets.take(kept), tuned=True).logits(outside[part])
+        head = fit_head(embeddings, self.targets, tuned=True)
         learnt = replace(learnt, heads={way: head}, embeddings={way: embeddings}, texts=self.labelled)
         return learnt, fit_calibration(logits, spared)
 

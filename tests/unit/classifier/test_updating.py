@@ -74,6 +74,15 @@ def test_the_head_is_the_one_that_all_examples_give(model_folder: Path) -> None:
     assert np.abs(expected.weight).max() > 1
 
 
+def test_an_example_that_is_there_leaves_the_head_of_many_examples_as_it_was(toy_base: Path) -> None:
+    texts, names = labelled("card", "film", times=20)
+    clf = Classifier(base=toy_base, settings=QUICK).fit(texts, names)
+    before = clf.decision_.head.weight
+    clf.update(texts[:1], names[:1])
+    size = np.abs(before).max()
+    np.testing.assert_allclose(clf.decision_.head.weight, before, atol=0.02 * size)
+
+
 def test_multilabel_thresholds_move_as_far_as_the_new_texts_are_many(multi_folder: Path) -> None:
     clf = Classifier.load(multi_folder)
     before = clf.decision_.thresholds
