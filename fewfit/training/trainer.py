@@ -18,7 +18,7 @@ from fewfit.encoders.split import Tail, Trunk, parameters_of
 from fewfit.training.activations import Activations, ComputedActivations, KeptActivations, embed
 from fewfit.training.calibration import PRIOR_EXAMPLES, fit_calibration, prior_calibration
 from fewfit.training.cross_validation import OutOfFold
-from fewfit.training.defaults import learning_rate_for, lora_rank_for, steps_for, tail_layers_for
+from fewfit.training.defaults import learning_rate_for, lora_rank_for, steps_for, tail_layers_for, tunes_all_layers
 from fewfit.training.events import Progress
 from fewfit.training.heads import fit_head
 from fewfit.training.insight import Insight
@@ -181,10 +181,11 @@ class _Job:
         self.progress = progress
         self.names: Activations | None = None
         self.device = encoder.device
-        self.tail_layers = tail_layers_for(encoder, settings)
+        self.all_layers = tunes_all_layers(encoder, targets, settings)
+        self.tail_layers = tail_layers_for(encoder, settings, all_layers=self.all_layers)
         self.lora_rank = lora_rank_for(encoder, targets.kind, settings)
         self.learning_rate = learning_rate_for(encoder, targets.kind, settings)
-        self.self_training_steps = steps_for(2 * len(texts), targets.n_labels, settings)
+        self.self_training_steps = self._steps_for(2 * len(texts))
         folds = min(settings.n_folds, int(targets.counts.max()), len(texts))
         self.folds: list[np.ndarray] = []
         if folds > 1:
@@ -323,7 +324,10 @@ class _Job:
 
     def _steps_on(self, n_texts: int) -> int:
         """The steps of a tail that sees `n_texts` of the texts: with many as many passes, with few as many steps."""
-        return steps_for(n_texts if self.many else len(self.texts), self.targets.n_labels, self.settings)
+        return self._steps_for(n_texts if self.many else len(self.texts))
+
+    def _steps_for(self, n_texts: int) -> int:
+        return steps_for(n_texts, self.targets.n_labels, self.settings, all_layers=self.all_layers)
 
     def _keeps_activations(self) -> bool:
         n_tokens = sum(len(ids) for ids in self.token_ids)

@@ -122,6 +122,27 @@ def test_a_whole_tail_is_smoothed_too_and_read_by_torch_without_that(toy_base: P
     np.testing.assert_allclose(with_torch.predict_proba(texts), plain.predict_proba(texts), atol=TOLERANCE)
 
 
+def test_a_tail_of_all_layers_is_low_rank_too_and_served_like_others(toy_base: Path, tmp_path: Path) -> None:
+    settings = TrainingSettings(all_layers_from=4, steps=4, n_folds=0)
+    texts, names = _texts()
+    rows = [row for row, name in enumerate(names) if name in sorted(set(names))[:2]]
+    texts, names = [texts[row] for row in rows], [names[row] for row in rows]
+    clf = Classifier(base=toy_base, settings=settings).fit(texts, names)
+    clf.save(tmp_path / "deep")
+    artifact = read_artifact(tmp_path / "deep")
+    assert artifact.manifest.base.tail_layers == artifact.manifest.base.n_layers == 4
+    assert artifact.portable is not None
+    assert artifact.portable.tail_weights is not None
+    again = Classifier.load(tmp_path / "deep")
+    np.testing.assert_allclose(again.predict_proba(texts), clf.predict_proba(texts), atol=TOLERANCE)
+    with Engine() as engine:
+        served = [engine.load(f"model {number}", tmp_path / "deep") for number in range(3)]
+        assert [model.tail.shared is None for model in served] == [True, True, False]
+        for model in served:
+            answers = engine.answer(model, texts).confidences
+            np.testing.assert_allclose(answers, again.predict_proba(texts), atol=TOLERANCE)
+
+
 @pytest.mark.parametrize(
     ("width", "given", "wanted"), [(384, None, 32), (768, None, None), (768, 32, 32), (384, 0, None)]
 )
