@@ -45,6 +45,13 @@ class BaseReference:
     n_layers: int
     tail_layers: int
 
+    @property
+    def tail_in_words(self) -> str:
+        """Which layers are the tail, as a phrase: "the upper 4 of 6 layers"."""
+        if self.tail_layers == self.n_layers:
+            return f"all {self.n_layers} layers"
+        return f"the upper {self.tail_layers} of {self.n_layers} layers"
+
 
 @dataclass(frozen=True)
 class Manifest:

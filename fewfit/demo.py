@@ -74,7 +74,7 @@ def _tour(console: Console, name: SingleSample | MultiSample) -> None:
     elapsed_s = time.monotonic() - started_s
     manifest = classifier.manifest_
     console.print(
-        f"Fine-tuned the upper {manifest.base.tail_layers} of {manifest.base.n_layers} layers of {manifest.base.name} "
+        f"Fine-tuned {manifest.base.tail_in_words} of {manifest.base.name} "
         f"in {elapsed_s:.0f} s ({manifest.training['steps']} steps)."
     )
     console.print(_metrics(classifier.evaluate(test_texts, test_labels)))

@@ -62,7 +62,7 @@ def _about(model: Path, manifest: Manifest) -> Table:
         "kind": _kind(manifest),
         "labels": f"{len(manifest.labels)}: {listed(manifest.labels, shown=20)}",
         "base": f"{base.name} ({base.digest[:12]}), from {base.source}",
-        "tuned": f"the upper {base.tail_layers} of {base.n_layers} layers" if manifest.tuned else "the head alone",
+        "tuned": base.tail_in_words if manifest.tuned else "the head alone",
         "reads": _reads(manifest),
         "trained on": f"{training.get('n_tuned', training.get('n_texts', '?'))} texts, "
         f"seed {training.get('seed', '?')}, in {training.get('elapsed_s', 0):.0f} s of training",

@@ -235,8 +235,10 @@ def train(
 
     if not quiet:
         manifest = classifier.manifest_
-        layers = f"{manifest.base.tail_layers} of {manifest.base.n_layers} layers of {manifest.base.name}"
-        what = f"Fine-tuned the upper {layers}" if manifest.tuned else f"Fitted a head on {manifest.base.name} as it is"
+        name = manifest.base.name
+        what = f"Fitted a head on {name} as it is"
+        if manifest.tuned:
+            what = f"Fine-tuned {manifest.base.tail_in_words} of {name}"
         on = f"{len(dataset):,} texts"
         if others:
             on += f" and {manifest.training['n_pseudo_labelled']:,} of {len(others):,} unlabelled ones"

@@ -189,3 +189,9 @@ def test_a_manifest_that_is_none_is_refused(tmp_path: Path, content: str) -> Non
     (tmp_path / "model.json").write_text(content)
     with pytest.raises(ArtifactError):
         read_artifact(tmp_path)
+
+
+def test_which_layers_are_the_tail_is_said_in_words() -> None:
+    base = BaseReference(name="toy", digest="0" * 64, source="toy", n_layers=6, tail_layers=4)
+    assert base.tail_in_words == "the upper 4 of 6 layers"
+    assert replace(base, tail_layers=6).tail_in_words == "all 6 layers"
