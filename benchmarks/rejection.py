@@ -143,15 +143,15 @@ def _nearest(trained: np.ndarray, targets: Targets, asked: np.ndarray) -> np.nda
 
 
 def _largest_logit(trained: np.ndarray, targets: Targets, asked: np.ndarray) -> np.ndarray:
-    return np.asarray(fit_head(trained, targets).logits(asked).max(axis=1))
+    return np.asarray(fit_head(trained, targets, tuned=True).logits(asked).max(axis=1))
 
 
 def _energy(trained: np.ndarray, targets: Targets, asked: np.ndarray) -> np.ndarray:
-    return np.asarray(np.logaddexp.reduce(fit_head(trained, targets).logits(asked), axis=1))
+    return np.asarray(np.logaddexp.reduce(fit_head(trained, targets, tuned=True).logits(asked), axis=1))
 
 
 def _confidence(trained: np.ndarray, targets: Targets, asked: np.ndarray) -> np.ndarray:
-    logits = fit_head(trained, targets).logits(asked)
+    logits = fit_head(trained, targets, tuned=True).logits(asked)
     return np.asarray(logits.max(axis=1) - np.logaddexp.reduce(logits, axis=1))
 
 

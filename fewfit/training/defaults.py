@@ -31,12 +31,12 @@ WIDEST_LOW_RANK = 512
 
 
 def tunes_all_layers(encoder: Encoder, targets: Targets, settings: TrainingSettings) -> bool:
-    """Whether depth and steps are those of all layers by default: two labels with many texts, a small base."""
+    """Whether depth and steps are those of all layers by default: two labels with many texts, a small low-rank tail."""
     if settings.all_layers_from is None or targets.kind != "single" or targets.n_labels != 2:
         return False
-    low_rank = lora_rank_for(encoder, targets.kind, settings) is not None
-    few_layers = low_rank and encoder.config.n_layers <= MOST_OF_ALL_LAYERS
-    return few_layers and len(targets) >= settings.all_layers_from * targets.n_labels
+    if encoder.config.n_layers > MOST_OF_ALL_LAYERS or lora_rank_for(encoder, targets.kind, settings) is None:
+        return False
+    return len(targets) >= settings.all_layers_from * targets.n_labels
 
 
 def tail_layers_for(encoder: Encoder, settings: TrainingSettings, *, all_layers: bool = False) -> int:
