@@ -111,11 +111,26 @@ class _Writer:
         return self._node("Reshape", [taken, wanted], name)
 
     def layers(self, hidden: str, count: int, output: str) -> str:
-        """`count` layers, the last of which gives `output`."""
-        bias = self._score_bias() if count else ""
+        """`count` layers, the last of which gives `output`. Between them hidden states are (tokens, hidden)."""
+        if not count:
+            return self._node("Identity", [hidden], output)
+        bias = self._score_bias()
+        self._node("Shape", ["attention_mask"], "mask_shape")
+        self._shape("shape.tokens", self.config.hidden_size)
+        self._shape("shape.heads", self.model.heads, self.config.hidden_size // self.model.heads)
+        hidden = self._flat(hidden, f"{hidden}.flat")
         for number in range(count):
             hidden = self._layer(hidden, number, bias)
-        return self._node("Identity", [hidden], output)
+        return self._node("Reshape", [hidden, "shape.tokens"], output)
+
+    def _shape(self, output: str, *widths: int) -> None:
+        """The shape (batch, seq, *widths) as a vector."""
+        more = self._constant(output, np.array(widths))
+        self._node("Concat", ["mask_shape", more], output, axis=0)
+
+    def _flat(self, x: str, output: str) -> str:
+        """(batch, seq, ...) as (tokens, hidden)."""
+        return self._node("Reshape", [x, self._constant("flat", np.array([-1, self.config.hidden_size]))], output)
 
     def pooled(self, hidden: str) -> str:
         if self.config.pooling == ("cls",):
@@ -150,8 +165,6 @@ class _Writer:
         names, width, heads = self.names, self.config.hidden_size, self.model.heads
         prefix = f"body.layers.{number}"
         low = self._low(hidden, f"lora.{number}.qkv")
-        split = self._constant("split", np.array([0, 0, heads, width // heads]))
-        merge = self._constant("merge", np.array([0, 0, width]))
         parts = []
         for name, part, order in (
             (names.query, "query", [0, 2, 1, 3]),
@@ -159,7 +172,7 @@ class _Writer:
             (names.value, "value", [0, 2, 1, 3]),
         ):
             linear = self._linear(hidden, f"{prefix}.{name}", width, width, low, f"lora.{number}.{part}")
-            separate = self._node("Reshape", [linear, split], f"{linear}.heads")
+            separate = self._node("Reshape", [linear, "shape.heads"], f"{linear}.heads")
             parts.append(self._node("Transpose", [separate], f"{linear}.turned", perm=order))
         query, key, value = parts
         scale = self._constant("scale", np.array((width // heads) ** -0.5, dtype=np.float32))
@@ -168,13 +181,16 @@ class _Writer:
         shares = self._node("Softmax", [biased], f"{prefix}.shares", axis=-1)
         mixed = self._node("MatMul", [shares, value], f"{prefix}.mixed")
         turned = self._node("Transpose", [mixed], f"{prefix}.mixed_turned", perm=[0, 2, 1, 3])
-        merged = self._node("Reshape", [turned, merge], f"{prefix}.merged")
+        merged = self._flat(turned, f"{prefix}.merged")
         low = self._low(merged, f"lora.{number}.out")
         return self._linear(merged, f"{prefix}.{names.out}", width, width, low, f"lora.{number}.out")
 
     def _low(self, x: str, name: str) -> str:
         """What a layer reads, in the few directions of its low-rank matrices; "" where there are none."""
-        return self._node("MatMul", [x, self._lora(f"{name}.a")], f"{name}.low") if self.lora_inputs else ""
+        if not self.lora_inputs:
+            return ""
+        tokens = self._node("Reshape", [x, "shape.tokens"], f"{name}.tokens")
+        return self._node("MatMul", [tokens, self._lora(f"{name}.a")], f"{name}.low")
 
     def _score_bias(self) -> str:
         """What is added to the scores: nothing for a token, a very small number for padding, places (MPNet)."""
@@ -217,9 +233,11 @@ class _Writer:
         """A linear map of `x`, with what the low-rank matrices `lora` make of `low` where they are read."""
         weight = self._weight(f"{name}.weight", [n_in, n_out], "transposed")
         bias = self._weight(f"{name}.bias", [n_out])
-        delta = self._node("MatMul", [low, self._lora(f"{lora}.b")], f"{lora}.delta") if low else ""
+        if low:
+            delta = self._node("MatMul", [low, self._lora(f"{lora}.b")], f"{lora}.delta")
+            delta = self._flat(delta, f"{lora}.flat")
         product = self._node("MatMul", [x, weight], f"{name}.product")
-        if delta:
+        if low:
             product = self._node("Add", [product, delta], f"{lora}.sum")
         return self._node("Add", [product, bias], f"{name}.out")
 

@@ -39,7 +39,7 @@ from fewfit.encoders.weights import Weights
 from fewfit.errors import BaseError
 
 # Counts up whenever what is exported changes, so that older files in the cache are left alone.
-EXPORT_VERSION = 3
+EXPORT_VERSION = 4
 _INLINE_LIMIT = 64  # values: smaller constants (shapes, scalars) stay inside the graph
 
 _INPUTS: dict[SharedPart, tuple[str, str]] = {

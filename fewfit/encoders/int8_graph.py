@@ -76,6 +76,7 @@ class _Rewriting:
         for value in self.model.graph.output:
             self.users.setdefault(value.name, []).append(onnx.NodeProto())
         self.initializers = {tensor.name: tensor for tensor in self.model.graph.initializer}
+        self.matrices = _matrices(self.model)
 
     def run(self) -> Graph:
         for node in self.model.graph.node:
@@ -158,50 +159,40 @@ class _Rewriting:
         # The product leaves the integer kernel multiplied by the column's scale; the token's follows.
         # SkipLayerNormalization would take bias and residual too, but is slower than the plain operators.
         middle = self._constant(f"int8.middle.{rounded.middle}", np.array(rounded.middle, dtype=np.uint8))
-        inputs = [rounded.integers, weight, self._constant("int8.one", np.array(1, dtype=np.float32)), scale, middle]
-        self._node("MatMulIntegerToFloat", inputs, f"{prefix}.columns", _ORT)
-        self._node("Mul", [f"{prefix}.columns", rounded.column], f"{prefix}.product")
-        flat = f"{prefix}.product"
+        inputs = [rounded.integers, weight, rounded.column, scale, middle]
+        flat = self._node("MatMulIntegerToFloat", inputs, f"{prefix}.product", _ORT)
         if linear.delta is not None:
-            shape = self._constant(f"int8.flat.{columns}", np.array([-1, columns]))
-            self._node("Reshape", [linear.delta, shape], f"{prefix}.delta")
-            self._node("Add", [flat, f"{prefix}.delta"], f"{prefix}.changed")
-            flat = f"{prefix}.changed"
-        if linear.bias is None:
-            self._to_tokens(flat, columns, linear.output)
-        elif linear.gelu:
-            self._node("BiasGelu", [flat, linear.bias], f"{prefix}.gelu", _ORT)
-            self._to_tokens(f"{prefix}.gelu", columns, linear.output)
-        else:
-            self._node("Add", [flat, linear.bias], f"{prefix}.biased")
-            self._to_tokens(f"{prefix}.biased", columns, linear.output)
+            delta = self._to_matrix(linear.delta, columns, f"{prefix}.delta")
+            flat = self._node("Add", [flat, delta], f"{prefix}.changed")
+        if linear.bias is not None and linear.gelu:
+            flat = self._node("BiasGelu", [flat, linear.bias], f"{prefix}.gelu", _ORT)
+        elif linear.bias is not None:
+            flat = self._node("Add", [flat, linear.bias], f"{prefix}.biased")
+        self._from_matrix(flat, columns, linear.output)
 
     def _rounded(self, name: str) -> _Rounded:
-        """The activations (batch, seq, width) as uint8 (tokens, width), one scale a token."""
+        """The activations (batch, seq, width) or (tokens, width) as uint8 (tokens, width), one scale a token."""
         if name in self.rounded:
             return self.rounded[name]
         prefix = f"int8.{len(self.rounded)}"
         axis = self._constant("int8.axis", np.array([1]))
         width = self._width(name)
-        shape = self._constant(f"int8.flat.{width}", np.array([-1, width]))
-        if name in self.gelus:
-            largest, middle, least = f"{prefix}.tokens", _GELU_MIDDLE, _LEAST_GELU / _GELU_MIDDLE
-            self._node("Reshape", [name, shape], f"{prefix}.tokens")
-        else:
-            largest, middle, least = f"{prefix}.abs", _MIDDLE, 1e-20
+        tokens = largest = self._to_matrix(name, width, f"{prefix}.flat")
+        middle, least = _GELU_MIDDLE, _LEAST_GELU / _GELU_MIDDLE
+        if name not in self.gelus:
+            middle, least = _MIDDLE, 1e-20
             # All weights that the activation is multiplied with are smoothed alike.
             parameter = self.bindings[self._product(name).input[1]].weight
             smoothing = Binding(f"{prefix}.smoothing", parameter, "smoothing")
-            self._node("Reshape", [name, shape], f"{prefix}.uneven")
             factors = self._weight(smoothing.name, smoothing, [width])
-            self._node("Mul", [f"{prefix}.uneven", factors], f"{prefix}.tokens")
-            self._node("Abs", [f"{prefix}.tokens"], f"{prefix}.abs")
+            tokens = self._node("Mul", [tokens, factors], f"{prefix}.tokens")
+            largest = self._node("Abs", [tokens], f"{prefix}.abs")
         self._node("ReduceMax", [largest, axis], f"{prefix}.largest", keepdims=0)
         level = self._constant(f"int8.level.{middle}", np.array(1 / (255 - middle), dtype=np.float32))
         self._node("Mul", [f"{prefix}.largest", level], f"{prefix}.step")
         smallest = self._constant(f"int8.least.{middle}", np.array(least, dtype=np.float32))
         self._node("Max", [f"{prefix}.step", smallest], f"{prefix}.scale")
-        inputs = [f"{prefix}.tokens", f"{prefix}.scale", self._middles(middle, f"{prefix}.scale")]
+        inputs = [tokens, f"{prefix}.scale", self._middles(middle, f"{prefix}.scale")]
         self._node("QuantizeLinear", inputs, f"{prefix}.int8", axis=0)
         self._node("Unsqueeze", [f"{prefix}.scale", axis], f"{prefix}.column")
         rounded = self.rounded[name] = _Rounded(f"{prefix}.column", middle, f"{prefix}.int8")
@@ -227,8 +218,17 @@ class _Rewriting:
     def _is_product(self, node: onnx.NodeProto) -> bool:
         return node.op_type == "MatMul" and node.input[1] in self.bindings
 
-    def _to_tokens(self, flat: str, columns: int, output: str) -> None:
-        """(tokens, columns) to (batch, seq, columns)."""
+    def _to_matrix(self, name: str, columns: int, output: str) -> str:
+        """(batch, seq, columns) as (tokens, columns), unless it is that already."""
+        if name in self.matrices:
+            return name
+        return self._node("Reshape", [name, self._constant(f"int8.flat.{columns}", np.array([-1, columns]))], output)
+
+    def _from_matrix(self, flat: str, columns: int, output: str) -> None:
+        """(tokens, columns) as what `output` is in the float graph."""
+        if output in self.matrices:
+            self._node("Identity", [flat], output)
+            return
         shape = f"int8.shape.{columns}"
         if shape not in self.shapes:
             self.shapes.add(shape)
@@ -251,8 +251,9 @@ class _Rewriting:
         self._node("Unsqueeze", [f"{output}.scales", last], f"{output}.scale")
         self._node("Mul", [f"{output}.rows", f"{output}.scale"], output)
 
-    def _node(self, op_type: str, inputs: Sequence[str], output: str, domain: str = "", **attributes: Any) -> None:
+    def _node(self, op_type: str, inputs: Sequence[str], output: str, domain: str = "", **attributes: Any) -> str:
         self.out.append(helper.make_node(op_type, list(inputs), [output], domain=domain, **attributes))
+        return output
 
     def _constant(self, name: str, value: np.ndarray) -> str:
         self.constants.setdefault(name, numpy_helper.from_array(value, name))
@@ -270,6 +271,12 @@ def _other_input(node: onnx.NodeProto, name: str) -> str:
     """What a node with two inputs reads beside `name`."""
     first, second = node.input
     return str(second if first == name else first)
+
+
+def _matrices(model: onnx.ModelProto) -> set[str]:
+    """The names of values that have two dimensions, such as (tokens, width)."""
+    values = onnx.shape_inference.infer_shapes(model).graph.value_info
+    return {value.name for value in values if len(value.type.tensor_type.shape.dim) == 2}
 
 
 def missing_tensor(name: str, kind: int, dims: Sequence[int]) -> onnx.TensorProto:
