@@ -156,7 +156,7 @@ class _Rewriting:
             forms = ("int8-transposed", "scale")
         weight = self._weight(f"{prefix}.int8", Binding(f"{prefix}.int8", parameter, forms[0]), [rows, columns])
         scale = self._weight(f"{prefix}.scale", Binding(f"{prefix}.scale", parameter, forms[1]), [columns])
-        # The product leaves the integer kernel multiplied by the column's scale; the token's follows.
+        # The kernel multiplies by the column's scale, then, broadcast, by the token's: (tokens, 1) as well as a number.
         # SkipLayerNormalization would take bias and residual too, but is slower than the plain operators.
         middle = self._constant(f"int8.middle.{rounded.middle}", np.array(rounded.middle, dtype=np.uint8))
         inputs = [rounded.integers, weight, rounded.column, scale, middle]
