@@ -155,7 +155,7 @@ def read_artifact(folder: Path | str, *, examples: bool = True) -> Artifact:
     Who only answers texts leaves the kept `examples` out: they are the largest part that answering does not need.
     Raises ArtifactError when a part is missing, was changed, or comes from a newer fewfit.
     """
-    source = Path(folder)
+    source = Path(folder).absolute()  # its weights are read when they are needed, wherever the program is by then
     data = _read_manifest_json(source)
     try:
         hashes = data["files"]

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
@@ -13,7 +13,6 @@ from fewfit.classifier import with_torch
 from fewfit.classifier.estimator import Estimator
 from fewfit.classifier.explaining import DEFAULT_WORDS, Explanation, explain
 from fewfit.classifier.inputs import Labels, as_kept, label_names, one_of, text_rows
-from fewfit.data import clean_text
 from fewfit.decision import Decision, Kind, LabelGroups, LabelTree, check_stop_below
 from fewfit.errors import ArtifactError, BaseError, InputError, NotFittedError
 from fewfit.serving.answers import Answers
@@ -69,7 +68,10 @@ class Answering(Estimator):
         `thresholds` overrides the fitted ones for this call: one for all labels, or some by name. With
         speed="fast" the fast tier answers what it is sure of (see `distil`); it keeps to the fitted thresholds.
         """
-        decision = self._fitted().decision.with_thresholds(thresholds)
+        decision = self._fitted().decision
+        if isinstance(thresholds, Mapping):
+            thresholds = {self._name_of(label): value for label, value in thresholds.items()}
+        decision = decision.with_thresholds(thresholds)
         check_stop_below(stop_below)
         if stop_below:
             _ = self.path_tree_  # raises where labels are no paths
@@ -109,22 +111,28 @@ class Answering(Estimator):
         runtime = self._runtime()
         if speed == "fast" and isinstance(runtime, EngineRuntime):
             return runtime.fast_answers(text_rows(texts))
-        return Answers(self._fitted().decision, self._embed(texts, runtime), {})
+        return Answers(self._fitted().decision, runtime.embed(text_rows(texts)), {})
 
     def explain(
-        self, texts: Iterable[str], *, label: str | None = None, n_examples: int = 3, n_words: int = DEFAULT_WORDS
+        self,
+        texts: Iterable[str],
+        *,
+        label: str | int | None = None,
+        n_examples: int = 3,
+        n_words: int = DEFAULT_WORDS,
     ) -> list[Explanation]:
         """Why each text gets its surest label, or what speaks for `label`: nearest examples and words.
 
+        Of a model that was trained on an indicator matrix, `label` is the number of a column.
         A word's weight is how far the label's log-odds fall without it. Each text is asked about up to
         `n_words` times more (0: no words); in longer texts, neighbouring words are taken together.
         """
         artifact = self._fitted()
         return explain(
             artifact,
-            lambda asked: self._embed(asked, self._runtime()),
+            self._runtime().embed,
             text_rows(texts),
-            label=label,
+            label=self._name_of(label),
             n_examples=n_examples,
             n_words=n_words,
         )
@@ -138,16 +146,16 @@ class Answering(Estimator):
         training = with_torch.training()
         artifact = self._fitted()
         rows = text_rows(texts)
-        names = [as_kept(label) for label in label_names(labels)[0]]
+        names = self._given(labels)
         if len(rows) != len(names):
             raise InputError(f"There are {len(rows):,} texts and {len(names):,} labels; expected one label a text.")
         targets = training.Targets.from_labels(names, known=artifact.decision.labels)
         targets = replace(targets, groups=artifact.decision.groups)
         _check_kind(targets.kind, artifact.decision.kind)
-        confidences = artifact.decision.probabilities(self._embed(rows, self._runtime()))
+        confidences = artifact.decision.probabilities(self._runtime().embed(rows))
         frozen = None
         if compare and artifact.frozen is not None and (runtime := self._frozen_runtime()) is not None:
-            before = artifact.frozen.probabilities(self._embed(rows, runtime))
+            before = artifact.frozen.probabilities(runtime.embed(rows))
             frozen = training.score(targets, before, artifact.frozen.matrix(before))
         given = artifact.decision.matrix(confidences)
         report: Evaluation = training.evaluate_answers(targets, confidences, given, rows, frozen=frozen)
@@ -159,7 +167,7 @@ class Answering(Estimator):
         Raises InputError for a model whose labels are no paths and for labels with an unknown part.
         """
         training, tree, decision = with_torch.training(), self.path_tree_, self._fitted().decision
-        names = [as_kept(label) for label in label_names(labels)[0]]
+        names = self._given(labels)
         confidences = self.predict_proba(texts)
         if len(confidences) != len(names):
             raise InputError(f"There are {len(confidences):,} texts and {len(names):,} labels; expected one a text.")
@@ -176,7 +184,7 @@ class Answering(Estimator):
         Raises InputError for a model whose labels are in no groups and for labels that it does not know.
         """
         training, groups, decision = with_torch.training(), self.label_groups_, self._fitted().decision
-        names = [as_kept(label) for label in label_names(labels)[0]]
+        names = self._given(labels)
         confidences = self.predict_proba(texts)
         if len(confidences) != len(names):
             raise InputError(f"There are {len(confidences):,} texts and {len(names):,} labels; expected one a text.")
@@ -198,6 +206,7 @@ class Answering(Estimator):
         """
         training, decision, rows = with_torch.training(), self._fitted().decision, text_rows(texts)
         listed, columns = label_names(labels)
+        self._check_width(columns)
         names = [as_kept(label) for label in listed]
         if len(rows) != len(names):
             raise InputError(f"There are {len(rows):,} texts and {len(names):,} labels; expected one label a text.")
@@ -270,34 +279,51 @@ class Answering(Estimator):
 
     # Inside -------------------------------------------------------------------------------------
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Parameters and the whole model: a copy does not need the folder that it was loaded from."""
+        state = super().__getstate__()
+        artifact: Artifact | None = state.get("_artifact")
+        if artifact is not None and artifact.portable is not None:
+            state["_artifact"] = replace(artifact, portable=artifact.portable.held())
+        return state
+
     def __sklearn_is_fitted__(self) -> bool:
         """Whether fit or load has been called."""
         return hasattr(self, "_artifact")
+
+    def _given(self, labels: Labels) -> list[Any]:
+        """Labels as they were given to be compared with answers. Raises InputError for a matrix of another width."""
+        names, columns = label_names(labels)
+        self._check_width(columns)
+        return [as_kept(label) for label in names]
+
+    def _check_width(self, columns: list[str] | None) -> None:
+        """Raises InputError where a matrix with these columns is no matrix of the model's labels."""
+        n_labels = len(self._fitted().decision.labels)
+        if columns is not None and self._indicator and len(columns) != n_labels:
+            raise InputError(
+                f"The matrix of labels has {len(columns):,} columns; expected {n_labels:,}, one for each label of the "
+                "model."
+            )
+
+    def _name_of(self, label: Any) -> Any:
+        """The name of a label that was given by the number of its column, as `classes_` has it; others as they are."""
+        labels = self._fitted().decision.labels
+        number = label if self._indicator and not isinstance(label, bool) else None
+        return labels[number] if isinstance(number, int | np.integer) and 0 <= number < len(labels) else label
 
     def _fitted(self) -> Artifact:
         if not hasattr(self, "_artifact"):
             raise NotFittedError
         return self._artifact
 
-    def _embed(self, texts: Iterable[str], runtime: Runtime) -> np.ndarray:
-        rows = text_rows(texts)
-        if self._fitted().manifest.clean:
-            rows = [clean_text(text) for text in rows]
-        return runtime.embed(rows)
-
     def _runtime(self) -> Runtime:
-        """What embeds texts; made again where the classifier is a copy."""
+        """What embeds texts as they were given, and takes markup out of them if it has to; made again in a copy."""
         artifact = self._fitted()
         if not hasattr(self, "_runtime_"):
             if self._with_torch:
-                manifest = artifact.manifest
-                self._runtime_ = with_torch.torch_runtime(
-                    self._own_encoder(),
-                    manifest.base.tail_layers,
-                    artifact.tail,
-                    manifest.max_length,
-                    manifest.windows,
-                )
+                manifest, encoder = artifact.manifest, self._own_encoder()
+                self._runtime_ = with_torch.torch_runtime(encoder, manifest.base.tail_layers, artifact.tail, manifest)
             else:
                 self._runtime_ = EngineRuntime(artifact)
         return self._runtime_
@@ -323,8 +349,7 @@ class Answering(Estimator):
         except (BaseError, ArtifactError) as error:
             logger.info("There is no comparison with the frozen base: %s", error)
             return None
-        manifest = self._fitted().manifest
-        return with_torch.torch_runtime(encoder, 0, {}, manifest.max_length, manifest.windows)
+        return with_torch.torch_runtime(encoder, 0, {}, self._fitted().manifest)
 
     def _make_portable(self) -> None:
         """Adds what a plain install needs to classify, once after each fit."""

@@ -17,7 +17,7 @@ from fewfit.classifier.making import make_artifact
 from fewfit.classifier.paths import check_paths
 from fewfit.classifier.rejecting import check_rejection
 from fewfit.classifier.updating import Update, updated
-from fewfit.classifier.weights import ClassWeight, kept_weights, label_weights
+from fewfit.classifier.weights import ClassWeight, by_column, kept_weights, label_weights
 from fewfit.data import (
     FINDING_CODES,
     Dataset,
@@ -94,7 +94,8 @@ class Classifier(Answering):
         "keep_examples",
         "settings",
     )
-    _settings: "TrainingSettings | dict[str, Any] | None"
+    _settings: "TrainingSettings | None"
+    _kept: Mapping[str, Any] | None = None  # the settings of a loaded model
     _fitted_state = ("_artifact", "_indicator", "_probe_texts", "_with_torch", "_insight")
 
     def __init__(
@@ -131,13 +132,13 @@ class Classifier(Answering):
     @property
     def settings(self) -> "TrainingSettings | None":
         """Every knob of training, where they were given; also those of a loaded model that was trained with them."""
-        if isinstance(self._settings, dict):  # of a loaded model: made when asked for, since it imports torch
-            self._settings = _kept_settings(self._settings)
+        if self._kept is not None:  # made when asked for, since it imports torch
+            self.settings = _kept_settings(self._kept)
         return self._settings
 
     @settings.setter
     def settings(self, settings: "TrainingSettings | None") -> None:
-        self._settings = settings
+        self._settings, self._kept = settings, None
 
     # Fitting ------------------------------------------------------------------------------------
 
@@ -176,7 +177,10 @@ class Classifier(Answering):
         _check_not_empty(dataset, found)
         targets = training.Targets.from_labels(dataset.targets, known=columns)
         groups = label_groups(self.group_separator, targets.kind, targets.labels, targets.matrix, dataset.rows)
-        targets = replace(targets, weights=label_weights(self.class_weight, targets.labels), groups=groups)
+        class_weight = self.class_weight
+        if columns is not None and isinstance(class_weight, Mapping):
+            class_weight = by_column(class_weight, columns)
+        targets = replace(targets, weights=label_weights(class_weight, targets.labels), groups=groups)
         if self.path_separator is not None:
             check_paths(self.path_separator, targets.kind, targets.labels)
         check_rejection(self.reject, targets.kind, len(dataset), settings)
@@ -236,7 +240,7 @@ class Classifier(Answering):
                 "seed": seed,
                 "effort": None if self.settings else self.effort,
                 "settings": asdict(settings),
-                "class_weight": kept_weights(self.class_weight),
+                "class_weight": kept_weights(class_weight),
                 "long_texts": self.long_texts,
                 "reject": self.reject,
                 "path_separator": self.path_separator,
@@ -247,9 +251,7 @@ class Classifier(Answering):
             warnings=[_kept_warning(finding, quoting=self.keep_examples) for finding in report.warnings],
             texts=read if self.keep_examples else None,
         )
-        runtime: Runtime = with_torch.torch_runtime(
-            encoder, trained.tail_layers, artifact.tail, max_length, artifact.manifest.windows
-        )
+        runtime: Runtime = with_torch.torch_runtime(encoder, trained.tail_layers, artifact.tail, artifact.manifest)
         probe_texts = read[:_MOST_PROBE_TEXTS]
         if self.device == "auto" and encoder.device.type == "cpu":
             progress.report("Preparing fast answers")
@@ -277,16 +279,21 @@ class Classifier(Answering):
         whether training again pays. Raises InputError for a model that keeps no examples.
         """
         artifact = self._fitted()
-        names, _ = label_names(labels)
+        names, columns = label_names(labels)
+        self._check_width(columns)
         dataset, found = labelled(texts, names)
         found.raise_for_errors()
+        for finding in found.warnings:
+            logger.warning("%s", finding.message)
         _check_not_empty(dataset, found)
-        if self._fitted().manifest.clean:
+        given = {example.row: example.text for example in dataset.examples}
+        if artifact.manifest.clean:
             dataset = dataset.with_examples(replace(e, text=clean_text(e.text)) for e in dataset.examples)
         dataset = drop_duplicates(dataset)
         for finding in check_conflicts(dataset):
             logger.warning("%s", finding.message)
-        embeddings = self._runtime().embed(dataset.texts)
+        # What embeds cleans texts itself, and cleaning twice takes more: "&lt;b&gt;" is "<b>", then nothing.
+        embeddings = self._runtime().embed([given[row] for row in dataset.rows])
         self._artifact, update = updated(artifact, dataset.texts, dataset.targets, embeddings, dataset.rows)
         if not self._with_torch and (
             artifact.fast is not None or self._artifact.manifest.serving != artifact.manifest.serving
@@ -406,7 +413,7 @@ class Classifier(Answering):
             keep_examples=artifact.examples is not None,
         )
         if "settings" in settings and settings.get("effort") is None:
-            classifier._settings = dict(settings["settings"])
+            classifier._kept = dict(settings["settings"])
         classifier._artifact = artifact
         classifier._indicator = bool(settings.get("indicator", False))
         classifier._probe_texts = []

@@ -49,7 +49,8 @@ def distilled(
     new = sampled(new, MOST_TEXTS, seed=0)
     texts = [*new, *known[:MOST_TEXTS]]
     progress.plan(len(texts), 1.0)
-    runtime = EngineRuntime(replace(artifact, fast=None))
+    # The texts are clean by now, and clean no text again: "&lt;b&gt;" is "<b>", then nothing.
+    runtime = EngineRuntime(replace(artifact, fast=None, manifest=replace(artifact.manifest, clean=False)))
     started_s = time.perf_counter()
     parts = []
     for start in range(0, len(texts), _AT_ONCE):

@@ -1,6 +1,7 @@
 """Why a text got its answer: the training examples nearest to it, and the words that carried the decision."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,9 +13,15 @@ from fewfit.classifier.inputs import whole_number
 from fewfit.decision import Decision
 from fewfit.errors import InputError
 
+# Stands for what belongs to the letter before it: accents, vowel signs, joiners. Python's \\w does not know them.
+_MARK = "\ue000"
+_MARKS = ("Mn", "Mc", "Me")
+_JOINERS = "\u200c\u200d"
+_LETTER = f"[^\\W_]{_MARK}*"
 # A word, or one character of a script that puts no spaces between words (Thai, Lao, Khmer, Chinese, Japanese).
 _WORD = re.compile(
-    "[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\\W_]+(?:['’\\-][^\\W_]+)*|[^\\w\\s]+"
+    f"[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]{_MARK}*"
+    f"|(?:{_LETTER})+(?:['’\\-](?:{_LETTER})+)*|[^\\w\\s]+"
 )
 DEFAULT_WORDS = 48
 _SMALLEST = 1e-6
@@ -95,7 +102,8 @@ def explain(
 
 def word_spans(text: str, limit: int) -> list[tuple[int, int]]:
     """Where the words of a text begin and end; beyond `limit` of them, neighbours are one span."""
-    spans = [match.span() for match in _WORD.finditer(text)]
+    marked = "".join(_MARK if unicodedata.category(c) in _MARKS or c in _JOINERS else c for c in text)
+    spans = [match.span() for match in _WORD.finditer(marked)]
     together = -(-len(spans) // max(1, limit))
     if together > 1:
         groups = [spans[start : start + together] for start in range(0, len(spans), together)]

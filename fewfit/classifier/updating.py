@@ -12,8 +12,9 @@ from fewfit.artifact import Artifact
 from fewfit.classifier import with_torch
 from fewfit.classifier.groups import label_groups
 from fewfit.classifier.making import now
+from fewfit.classifier.paths import check_paths
 from fewfit.classifier.weights import label_weights
-from fewfit.data import stratified_folds
+from fewfit.data import stratified_folds, text_key
 from fewfit.decision import Calibration, Decision
 from fewfit.errors import InputError
 from fewfit.examples import KeptExamples
@@ -81,8 +82,9 @@ def updated(
             "cannot be updated. Train it again on all examples."
         )
     new = _targets(artifact, labels, rows)
-    repeated = set(texts)
-    kept = examples.take(np.array([row for row, text in enumerate(examples.texts) if text not in repeated], dtype=int))
+    repeated = set(map(text_key, texts))
+    others = [row for row, text in enumerate(examples.texts) if text_key(text) not in repeated]
+    kept = examples.take(np.array(others, dtype=int))
     matrix = np.concatenate([_widened(kept.matrix, new.n_labels), new.matrix])
     everything = replace(new, matrix=matrix)
     together = np.concatenate([kept.embeddings.astype(np.float32), embeddings])
@@ -98,8 +100,8 @@ def updated(
     if held_out is not None:
         confidences = changed.confidences(held_out)
         after = training.score(new, confidences, changed.matrix(confidences))
-    known = set(examples.texts)
-    n_replaced = sum(text in known for text in texts)
+    known = set(map(text_key, examples.texts))
+    n_replaced = sum(text_key(text) in known for text in texts)
     update = Update(
         n_added=len(texts) - n_replaced,
         n_replaced=n_replaced,
@@ -129,6 +131,8 @@ def _targets(artifact: Artifact, labels: Sequence[Any], rows: Sequence[int]) -> 
         raise InputError("A model that answers with an indicator matrix cannot get another column. Train it again.")
     targets: Targets = training.Targets.from_labels(labels, known=(*known, *added))
     record = artifact.manifest.training
+    if (path_separator := record.get("path_separator")) is not None:
+        check_paths(path_separator, targets.kind, targets.labels)
     weights = label_weights(record.get("class_weight", "balanced"), targets.labels)
     groups = label_groups(record.get("group_separator"), targets.kind, targets.labels, targets.matrix, rows)
     return replace(targets, weights=weights, groups=groups)

@@ -1,6 +1,6 @@
 """How much each label counts: scikit-learn's `class_weight`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -37,6 +37,12 @@ def label_weights(class_weight: ClassWeight, labels: tuple[str, ...]) -> np.ndar
             raise InputError(f"The class weight of {label!r} is {weight!r}; expected a number above 0.")
         weights[column[name]] = float(weight)
     return weights
+
+
+def by_column(class_weight: Mapping[Any, float], columns: Sequence[str]) -> dict[Any, float]:
+    """The weights of an indicator matrix's columns by the names that stand for them, where numbers were given."""
+    numbers = dict(enumerate(columns))
+    return {numbers.get(label, label): weight for label, weight in class_weight.items()}
 
 
 def kept_weights(class_weight: ClassWeight) -> dict[str, float] | str | None:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fewfit.artifact import Artifact
-from fewfit.data import clean_text
+from fewfit.artifact import Artifact, Manifest
 from fewfit.errors import InputError, MissingExtraError
 from fewfit.serving.runtime import Runtime
 
@@ -42,15 +41,25 @@ def load_encoder(base: str | Path, device: str) -> "Encoder":
 
 
 def torch_runtime(
-    encoder: "Encoder", tail_layers: int, arrays: Mapping[str, np.ndarray], max_length: int, windows: int
+    encoder: "Encoder", tail_layers: int, arrays: Mapping[str, np.ndarray], manifest: Manifest
 ) -> Runtime:
-    """Embeds with torch: the base's trunk, and its tail with these parameters (its own where there are none)."""
+    """Embeds with torch: the base's trunk, and its tail with these parameters (its own where there are none).
+
+    Texts are read as the model of the manifest reads them.
+    """
     from fewfit.serving.torch_runtime import TorchRuntime
 
     trunk = encoder.trunk(tail_layers)
     tail = encoder.tail_of(tail_layers, arrays) if arrays else encoder.split(tail_layers)[1]
-    device = encoder.device
-    return TorchRuntime(trunk, tail, encoder.tokenizer, max_length=max_length, windows=windows, device=device)
+    return TorchRuntime(
+        trunk,
+        tail,
+        encoder.tokenizer,
+        max_length=manifest.max_length,
+        windows=manifest.windows,
+        clean=manifest.clean,
+        device=encoder.device,
+    )
 
 
 def portable(artifact: Artifact, encoder: "Encoder", runtime: Runtime, texts: Sequence[str]) -> Artifact:
@@ -62,11 +71,7 @@ def portable(artifact: Artifact, encoder: "Encoder", runtime: Runtime, texts: Se
         from fewfit.serving.preparing import make_portable
     except ImportError as error:
         raise missing("Saving a trained model", error) from error
-
-    def embed(texts: Sequence[str]) -> np.ndarray:
-        return runtime.embed([clean_text(text) for text in texts] if artifact.manifest.clean else texts)
-
-    return make_portable(artifact, encoder, embed, texts)
+    return make_portable(artifact, encoder, runtime.embed, texts)
 
 
 def _check_device(device: str) -> None:

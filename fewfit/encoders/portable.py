@@ -58,6 +58,9 @@ class SharedWeights:
                 raise BaseNotFoundError(
                     f"The model was saved without its {self.part}, and {source} is not there. Copy that file from the "
                     "machine that trained the model, or save the model again with slim=False."
+                    if self.source is None
+                    else f"The model's {self.part} was in {source}, which is not there any more. Put the folder back, "
+                    "or load the model from where it is now."
                 )
             source = source.read_bytes()
         found = hashlib.sha256(source).hexdigest()
@@ -71,6 +74,10 @@ class SharedWeights:
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The parameters by name. Raises like `content`."""
         return load(self.content())
+
+    def held(self) -> "SharedWeights":
+        """The same weights with the content of their file; those of a slim model stay in the cache. Raises like it."""
+        return replace(self, source=self.content()) if isinstance(self.source, Path) else self
 
     def keep(self) -> "SharedWeights":
         """The same weights, put into fewfit's cache folder once for all models."""
@@ -95,6 +102,11 @@ class PortableEncoder:
     trunk_weights: SharedWeights
     tail_weights: SharedWeights | None = None
     low_rank_tail: Mapping[Precision, Graph] = field(default_factory=dict)
+
+    def held(self) -> "PortableEncoder":
+        """The same encoder without the files that it was read from. Raises like `SharedWeights.content`."""
+        tail = None if self.tail_weights is None else self.tail_weights.held()
+        return replace(self, trunk_weights=self.trunk_weights.held(), tail_weights=tail)
 
     def keep_shared(self) -> "PortableEncoder":
         """The same encoder without what it shares, which is put into fewfit's cache folder once for all models."""

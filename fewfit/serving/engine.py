@@ -61,6 +61,12 @@ class EngineSettings:
     cache_limit_bytes: int = 0
     device: str | None = None
 
+    def __post_init__(self) -> None:
+        for name in ("workers", "batch_tokens", "queue_limit_texts"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"{name} is {value!r}; expected a whole number from 1 on.")
+
 
 class Engine:
     """Models by name, ready to answer any number of callers from any thread.
@@ -82,7 +88,9 @@ class Engine:
         self._cache = ExactCache(self.settings.cache_limit_bytes)
         self._counters = Counters()
         self._waiting = WaitingTexts()
-        self._ready = threading.Condition()
+        lock = threading.Lock()
+        self._ready = threading.Condition(lock)
+        self._room = threading.Condition(lock)
         self._closed = False
         self._busy = 0
         self._mailboxes = Mailboxes()
@@ -112,25 +120,30 @@ class Engine:
         truncate: Truncate = "end",
         organisation: str | None = None,
         speed: Speed = "full",
+        wait: bool = False,
     ) -> Answers:
         """What a model says of the texts, in their order. Any number of texts: long lists are fed bit by bit.
 
         `truncate` says which end of a text that is too long is not read; with "none" such a text fails.
         With speed="fast", the model's fast tier answers what it is sure of; a model that has none answers
         everything itself.
-        Raises ModelNotLoadedError for an unknown name, and QueueFullError where others already fill the
-        queue.
+        Where others already fill the queue, `wait` says that these texts wait for their turn; else QueueFullError is
+        raised. Raises ModelNotLoadedError for an unknown name.
         """
         served = self._served(model)
         step = max(1, self.settings.queue_limit_texts // (4 * served.windows))
-        if len(texts) <= step:
-            return self.submit(served, texts, truncate=truncate, organisation=organisation, speed=speed).result()
+
+        def submit(texts: Sequence[str]) -> Future[Answers]:
+            reply = ThreadReply()
+            self._ask(reply, served, texts, truncate, organisation, speed, wait=wait)
+            return reply.future
+
+        if isinstance(texts, str) or len(texts) <= step:
+            return submit(texts).result()
         parts: list[Answers] = []
-        started = self.submit(served, texts[:step], truncate=truncate, organisation=organisation, speed=speed)
+        started = submit(texts[:step])
         for start in range(step, len(texts), step):
-            following = self.submit(
-                served, texts[start : start + step], truncate=truncate, organisation=organisation, speed=speed
-            )
+            following = submit(texts[start : start + step])
             parts.append(started.result())
             started = following
         parts.append(started.result())
@@ -148,8 +161,12 @@ class Engine:
         """Like `answer`, for coroutines. A task that is cancelled drops its texts from the queue."""
         reply = LoopReply(self._mailboxes)
         heavy = not isinstance(model, ServedModel) and not self.models.is_loaded(model)
-        if heavy or sum(map(len, texts)) > _INLINE_CHARACTERS:
-            await asyncio.to_thread(self._ask, reply, model, texts, truncate, organisation, speed)
+        if heavy or sum(len(text) for text in texts if isinstance(text, str)) > _INLINE_CHARACTERS:
+            try:
+                await asyncio.to_thread(self._ask, reply, model, texts, truncate, organisation, speed)
+            except asyncio.CancelledError:
+                reply.future.cancel()  # the thread goes on to put them into the queue, where they are dropped
+                raise
         else:
             self._ask(reply, model, texts, truncate, organisation, speed)
         return await reply.future
@@ -179,7 +196,11 @@ class Engine:
         truncate: Truncate,
         organisation: str | None,
         speed: Speed,
+        *,
+        wait: bool = False,
     ) -> None:
+        if isinstance(texts, str | bytes):
+            raise InputError("Got one string; expected a list of texts. For one text, give a list with one string.")
         if truncate not in _TRUNCATES or speed not in _SPEEDS:
             raise InputError(
                 f"truncate is {truncate!r} and speed is {speed!r}; expected one of {', '.join(_TRUNCATES)} and one of "
@@ -198,7 +219,7 @@ class Engine:
                 items.append(Item(request, window, tokens, organisation))
             else:
                 request.answer(window, known)
-        self._enqueue(items)
+        self._enqueue(items, wait=wait)
         request.answer_fast(sure)
         self._counters.accepted(len(texts), len(errors), len(sure))
 
@@ -226,6 +247,7 @@ class Engine:
         with self._ready:
             self._closed = True
             self._ready.notify_all()
+            self._room.notify_all()
         for worker in self._workers:
             worker.join()
 
@@ -242,14 +264,16 @@ class Engine:
     def _served(self, model: str | ServedModel) -> ServedModel:
         return model if isinstance(model, ServedModel) else self.models.get(model)
 
-    def _enqueue(self, items: list[Item]) -> None:
+    def _enqueue(self, items: list[Item], *, wait: bool) -> None:
         if not items:
             return
+        limit = self.settings.queue_limit_texts
         with self._ready:
+            while wait and not self._closed and 0 < self._waiting.n_texts > limit - len(items):
+                self._room.wait()
             if self._closed:
                 raise QueueFullError("The engine is closing and takes no more texts.")
-            limit = self.settings.queue_limit_texts
-            if self._waiting.n_texts + len(items) > limit:
+            if not wait and self._waiting.n_texts + len(items) > limit:
                 self._counters.refused(items[0].request.n_texts(items))
                 raise QueueFullError(
                     f"{self._waiting.n_texts:,} texts are waiting and {len(items):,} more would make it more than "
@@ -269,6 +293,7 @@ class Engine:
                 idle = self._n_workers - self._busy
                 share = -(-self._waiting.n_tokens // idle)
                 batch = self._waiting.take(min(self._batch_tokens, share))
+                self._room.notify_all()
                 self._busy += 1
             try:
                 if batch:

@@ -27,19 +27,22 @@ def default_engine() -> Engine:
 
 
 class EngineRuntime:
-    """Embeds with a saved model, or one that is ready to be saved, on the process's engine."""
+    """Embeds with a saved model, or one that is ready to be saved, on the process's engine.
+
+    Where its queue is full, texts wait for their turn.
+    """
 
     def __init__(self, artifact: Artifact) -> None:
         self.model: ServedModel = _loader.load(artifact)
 
     def fast_answers(self, texts: Sequence[str]) -> Answers:
         """Answers of the fast tier where it is sure, else of the model."""
-        answers = default_engine().answer(self.model, texts, speed="fast")
+        answers = default_engine().answer(self.model, texts, speed="fast", wait=True)
         answers.raise_for_errors()
         return answers
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Embeddings, float32 (n_texts, hidden), in the order of `texts`."""
-        answers = default_engine().answer(self.model, texts)
+        answers = default_engine().answer(self.model, texts, wait=True)
         answers.raise_for_errors()
         return answers.embeddings

@@ -19,7 +19,7 @@ from fewfit.encoders.lora import lora_rows, merged
 from fewfit.encoders.portable import PortableEncoder
 from fewfit.encoders.tokenizing import Tokenizer, Truncate
 from fewfit.encoders.windows import Windows, embed_windows
-from fewfit.errors import ArtifactError, FewfitError, InputError, MissingExtraError
+from fewfit.errors import ArtifactError, DigestError, FewfitError, InputError, MissingExtraError
 from fewfit.fast_tier import FastTier
 from fewfit.serving.parity import ODD_TEXTS, Parity, ServedPrecision, compare, cpu_kind
 from fewfit.serving.runtime import TailRunner, TrunkRunner
@@ -121,10 +121,12 @@ class ModelLoader:
         """The model in `precision`, or in the fastest that answers like the trained model on this CPU.
 
         `own_tail` says whether a low-rank model has a tail of its own; None: as `own_tails` has it.
-        Raises ArtifactError where the model was saved without what serving needs.
+        Raises ArtifactError where the model was saved without what serving needs, or has other weights than it had.
         """
         try:
             return self._load(artifact, precision, own_tail)
+        except DigestError as error:
+            raise ArtifactError(str(error)) from error
         finally:
             release_freed_memory()
 
@@ -140,7 +142,13 @@ class ModelLoader:
         if precision is not None:
             return self._build(artifact, portable, precision, own_tail)
         recorded = artifact.manifest.serving
-        finer = PRECISIONS[PRECISIONS.index(recorded.get("precision", "int8")) :]
+        wanted = recorded.get("precision", "int8")
+        if wanted not in PRECISIONS:
+            raise ArtifactError(
+                f"The model is to be served in {wanted!r}; this fewfit has {', '.join(PRECISIONS)}. Install the fewfit "
+                "that wrote it, or save it again."
+            )
+        finer = PRECISIONS[PRECISIONS.index(wanted) :]
         ladder = [candidate for candidate in finer if candidate in portable.tail]
         if ladder[0] == "fp32" or recorded.get("cpu") == cpu_kind():
             return self._build(artifact, portable, ladder[0], own_tail)

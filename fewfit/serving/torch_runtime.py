@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from fewfit.data import clean_text
 from fewfit.encoders.split import Tail, Trunk
 from fewfit.encoders.tokenizing import Tokenizer
 from fewfit.encoders.windows import Windows, embed_windows
@@ -14,7 +15,10 @@ BATCH_TOKENS = 2048
 
 
 class TorchRuntime:
-    """Embeds with a torch trunk and tail in float32, the same for a text whatever its batch."""
+    """Embeds with a torch trunk and tail in float32, the same for a text whatever its batch.
+
+    With `clean`, markup and URLs are taken out of a text first, as in `ServedModel`.
+    """
 
     def __init__(
         self,
@@ -24,6 +28,7 @@ class TorchRuntime:
         *,
         max_length: int,
         windows: int = 1,
+        clean: bool = False,
         device: torch.device,
     ) -> None:
         self._trunk = trunk
@@ -31,11 +36,13 @@ class TorchRuntime:
         self._tokenizer = tokenizer
         self._max_length = max_length
         self._windows = windows
+        self._clean = clean
         self._device = device
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Embeddings, float32 (n_texts, hidden), in the order of `texts`."""
-        windows = Windows(self._tokenizer.windows(texts, most=self._windows, max_length=self._max_length))
+        read = [clean_text(text) for text in texts] if self._clean else texts
+        windows = Windows(self._tokenizer.windows(read, most=self._windows, max_length=self._max_length))
         return embed_windows(windows, self._tokenizer, self._run, batch_tokens=BATCH_TOKENS)
 
     def _run(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[np.float32]:

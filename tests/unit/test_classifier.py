@@ -3,8 +3,9 @@ import json
 import pickle
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,10 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.utils.multiclass import type_of_target
 
 from fewfit import Classifier
-from fewfit.errors import ArtifactError, Cancelled, DataError, InputError, NotFittedError
+from fewfit.artifact import read_artifact
+from fewfit.errors import ArtifactError, BaseNotFoundError, Cancelled, DataError, InputError, NotFittedError
+from fewfit.serving.requests import Speed
+from fewfit.serving.served import ModelLoader
 from fewfit.testing import write_toy_base
 from fewfit.training import Event, TrainingSettings, trainer
 
@@ -284,6 +288,26 @@ def test_markup_is_stripped_in_training_and_in_answers_when_asked(toy_base: Path
         np.testing.assert_array_equal(each.predict_proba(plain), each.predict_proba(marked))
 
 
+def test_markup_is_stripped_once_wherever_a_text_is_read(toy_base: Path, tmp_path: Path) -> None:
+    # Once cleaned it is "my card <lost>"; cleaning that, too, would leave "my card".
+    written, once, twice = "my card &lt;lost&gt;", "my card <lost>", "my card"
+    classifier = Classifier(base=toy_base, settings=QUICK, clean=True).fit(*_texts(3))
+    classifier.save(tmp_path / "model")
+    artifact = read_artifact(tmp_path / "model")
+    as_it_is = ModelLoader().load(replace(artifact, manifest=replace(artifact.manifest, clean=False)))
+    wanted, wrong = (artifact.decision.probabilities(as_it_is.embed([text])) for text in (once, twice))
+    assert np.abs(wanted - wrong).max() > 0.05
+    for each in (classifier, Classifier.load(tmp_path / "model")):
+        for speed in get_args(Speed):
+            np.testing.assert_allclose(each.predict_proba([written], speed=speed), wanted, atol=1e-6)
+    by_torch = Classifier.load(tmp_path / "model", device="cpu")
+    np.testing.assert_allclose(by_torch.predict_proba([written]), wanted, atol=0.04)
+    classifier.update([written], ["card"])
+    nearest = classifier.explain([written], n_examples=1, n_words=0)[0].examples[0]
+    assert nearest.text == once
+    assert nearest.similarity == pytest.approx(1, abs=1e-4)
+
+
 def test_data_are_checked_as_they_are_read(toy_base: Path) -> None:
     texts, labels = _texts(2)
     marked = [f"<p class='{'x ' * 80}'>{text}</p>" for text in texts]
@@ -388,6 +412,26 @@ def test_a_copy_answers_alike_wherever_it_is_made(fitted: Classifier, toy_base: 
     assert copy.copy(Classifier(base=toy_base, seed=3)).get_params() == Classifier(base=toy_base, seed=3).get_params()
 
 
+def test_a_copy_does_not_need_the_folder_that_its_model_was_loaded_from(
+    fitted: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted.save(tmp_path / "model")
+    texts, _ = _texts(1)
+    monkeypatch.chdir(tmp_path)
+    loaded = Classifier.load("model")
+    wanted = loaded.predict_proba(texts)
+    monkeypatch.chdir(tmp_path.parent)
+    sent, copied = pickle.dumps(loaded), copy.deepcopy(loaded)
+    loaded.save(tmp_path / "saved")
+    (tmp_path / "model").rename(tmp_path / "moved")
+    for each in (loaded, copied, pickle.loads(sent), Classifier.load(tmp_path / "saved")):
+        np.testing.assert_allclose(each.predict_proba(texts), wanted, atol=1e-6)
+    copied.update(["my card again"], ["card"])
+    copied.save(tmp_path / "updated")
+    with pytest.raises(BaseNotFoundError, match="is not there any more"):
+        loaded.save(tmp_path / "elsewhere")
+
+
 def test_a_loaded_model_has_the_settings_that_it_was_trained_with(fitted: Classifier, tmp_path: Path) -> None:
     fitted.save(tmp_path / "model")
     loaded = Classifier.load(tmp_path / "model")
@@ -424,6 +468,26 @@ def test_indicator_matrices_come_back_as_indicator_matrices(toy_base: Path, tmp_
     assert np.isfinite(scores).all()
 
 
+def test_columns_of_an_indicator_matrix_are_named_by_their_numbers(toy_base: Path) -> None:
+    texts, labels = _texts(3)
+    matrix = np.zeros((len(texts), 11), dtype=int)
+    for row, label in enumerate(labels):
+        matrix[row, {"card": 1, "film": 2, "parcel": 10}[label]] = 1
+    weighed = Classifier(base=toy_base, settings=QUICK, class_weight={1: 2.0, np.int64(2): 0.5, "10": 3.0})
+    weighed.fit(texts, matrix)
+    assert weighed.manifest_.training["class_weight"] == {"01": 2.0, "02": 0.5, "10": 3.0}
+    assert weighed.predict(texts, thresholds={1: 0.0})[:, 1].all()
+    assert not weighed.predict(texts, thresholds={np.int64(10): 1.0})[:, 10].any()
+    assert weighed.explain(texts[:1], label=1, n_words=0)[0].label == "01"
+    with pytest.raises(InputError, match="There is no label 11"):
+        weighed.predict(texts, thresholds={11: 0.5})
+    for width in (1, 10, 12):
+        other = np.zeros((len(texts), width), dtype=int)
+        for ask in (weighed.score, weighed.evaluate, weighed.update):
+            with pytest.raises(InputError, match=f"has {width} columns; expected 11"):
+                ask(texts, other)
+
+
 @pytest.mark.parametrize("form", [csr_matrix, csr_array, pd.DataFrame, np.ndarray.tolist])
 def test_an_indicator_matrix_may_be_sparse_a_data_frame_or_lists(toy_base: Path, form: Callable[..., Any]) -> None:
     texts, labels = _texts(2)
@@ -458,6 +522,7 @@ def test_a_speed_that_does_not_exist_is_refused(fitted: Classifier) -> None:
     ("given", "message"),
     [
         ({"settings": 5}, "settings is 5; expected TrainingSettings"),
+        ({"settings": {"n_fold": 7}}, "settings is {'n_fold': 7}; expected TrainingSettings"),
         ({"settings": QUICK, "effort": "x"}, "effort is 'x'"),
     ],
 )

@@ -17,6 +17,20 @@ def test_words_are_found_where_they_stand() -> None:
     assert word_spans("", 9) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("मुझे पैसे वापस चाहिए", ["मुझे", "पैसे", "वापस", "चाहिए"]),
+        ("cafe\u0301s, d\u2019e\u0301te\u0301", ["cafe\u0301s", ",", "d\u2019e\u0301te\u0301"]),
+        ("می\u200cخواهم مُحَمَّد", ["می\u200cخواهم", "مُحَمَّد"]),
+        ("ที่ดี", ["ที่", "ดี"]),
+        ("ok \U0001f469\u200d\U0001f4bb\u2764\ufe0f", ["ok", "\U0001f469\u200d\U0001f4bb\u2764\ufe0f"]),
+    ],
+)
+def test_accents_vowel_signs_and_joiners_belong_to_their_letters(text: str, words: list[str]) -> None:
+    assert [text[start:end] for start, end in word_spans(text, 99)] == words
+
+
 def test_long_texts_are_asked_about_in_larger_parts() -> None:
     text = " ".join(f"w{number}" for number in range(100))
     spans = word_spans(text, 30)

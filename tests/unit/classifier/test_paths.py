@@ -28,6 +28,17 @@ def test_answers_stop_at_a_parent_and_are_measured_at_each_depth(toy_base: Path,
         clf.evaluate_paths(["a", "b"], ["film"])
 
 
+def test_an_update_keeps_the_labels_a_tree(toy_base: Path) -> None:
+    texts, names = labelled("parcel", "card", "film", times=2)
+    paths = [_PATHS[name] for name in names]
+    clf = Classifier(base=toy_base, settings=QUICK, path_separator=" > ").fit(texts, paths)
+    for wrong in ("shop>parcel", "shop > "):
+        with pytest.raises(InputError):
+            clf.update(["my parcel again"], [wrong])
+    assert clf.update(["my gift again"], ["shop > gift"]).new_labels == ("shop > gift",)
+    assert clf.path_tree_.depth == 2
+
+
 def test_labels_that_are_no_paths_have_no_tree(model_folder: Path, toy_base: Path) -> None:
     with pytest.raises(InputError, match="are no paths"):
         Classifier.load(model_folder).predict(["a"], stop_below=0.5)

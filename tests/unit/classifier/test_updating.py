@@ -1,9 +1,11 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from fewfit import Classifier
+from fewfit.data import text_key
 from fewfit.errors import InputError
 from tests.unit.classifier.conftest import QUICK, labelled
 
@@ -55,6 +57,16 @@ def test_examples_that_are_there_are_replaced(model_folder: Path) -> None:
     answers = clf.predict(texts)
     assert "film" not in answers
     assert np.mean([answer == "cinema" for answer in answers]) > 0.5
+
+
+def test_a_correction_need_not_be_written_exactly_as_the_example(model_folder: Path, caplog: Any) -> None:
+    clf = Classifier.load(model_folder)
+    (text, *_), _ = labelled("film", times=1)
+    done = clf.update([f" {text.upper()} ", None], ["cinema", "film"])  # type: ignore[list-item]
+    assert (done.n_added, done.n_replaced, done.n_examples) == (0, 1, 54)
+    assert "1 row has no text and is left out: row 2" in caplog.text
+    found = clf.explain([text], n_examples=54, n_words=0)[0].examples
+    assert [each.labels for each in found if text_key(each.text) == text_key(text)] == [("cinema",)]
 
 
 def test_the_head_is_the_one_that_all_examples_give(model_folder: Path) -> None:

@@ -15,6 +15,7 @@ from fewfit.encoders.windows import MOST_WINDOWS
 from fewfit.errors import InputError, ModelNotLoadedError, QueueFullError
 from fewfit.serving.engine import Engine, EngineSettings
 from fewfit.serving.runtime import TrunkRunner
+from fewfit.serving.served import ServedModel
 from fewfit.serving.sessions import TailSession
 from tests.unit.serving.models import NEAR, TEXTS, ToyModel, cosines
 
@@ -300,6 +301,35 @@ def test_a_full_queue_refuses_and_takes_texts_again_when_it_has_room(toy: ToyMod
         assert engine.statistics().refused_texts == 1
 
 
+def test_who_waits_is_not_refused(toy: ToyModel) -> None:
+    texts = _many(60)
+    with Engine(EngineSettings(workers=1, queue_limit_texts=8)) as engine:
+        model = engine.load("toy", toy.artifact)
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(lambda _: engine.answer("toy", texts, wait=True).embeddings, range(8)))
+        assert engine.statistics().refused_texts == 0
+    for embeddings in found:
+        np.testing.assert_allclose(embeddings, model.embed(texts), atol=SAME)
+
+
+def test_who_waits_is_told_when_the_engine_closes(toy: ToyModel, held: _Held) -> None:
+    engine = Engine(EngineSettings(workers=1, queue_limit_texts=1))
+    engine.load("toy", toy.artifact)
+    with ThreadPoolExecutor(2) as pool:
+        first = engine.submit("toy", ["hello"])
+        while engine.statistics().waiting_texts:
+            time.sleep(0.001)
+        second = engine.submit("toy", ["that waits"])
+        third = pool.submit(engine.answer, "toy", ["that finds no room"], wait=True)
+        closing = pool.submit(engine.close)
+        with pytest.raises(QueueFullError, match="closing"):
+            third.result(10)
+        held.let_go.set()
+        closing.result(10)
+    assert np.isfinite(first.result(1).embeddings).all()
+    assert np.isfinite(second.result(1).embeddings).all()
+
+
 def test_a_list_longer_than_the_queue_is_fed_bit_by_bit(toy: ToyModel) -> None:
     texts = _many(100)
     with Engine(EngineSettings(queue_limit_texts=20)) as engine:
@@ -342,6 +372,56 @@ def test_a_cancelled_task_leaves_the_queue(toy: ToyModel, held: _Held) -> None:
         engine.load("toy", toy.artifact)
         asyncio.run(ask(engine))
     assert sum(rows for rows, _ in held.calls) == 1
+
+
+def test_a_task_that_is_cancelled_while_its_texts_are_read_leaves_the_queue(
+    toy: ToyModel, held: _Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, read_on = threading.Event(), threading.Event()
+    encode = ServedModel.encode
+
+    def slow_encode(self: ServedModel, texts: Sequence[str], *arguments: Any) -> Any:
+        if len(texts) > 1:
+            reading.set()
+            assert read_on.wait(10)
+        return encode(self, texts, *arguments)
+
+    async def ask(engine: Engine) -> None:
+        first = asyncio.create_task(engine.answer_async("toy", ["hello"]))
+        while not held.calls:
+            await asyncio.sleep(0.001)
+        dropped = asyncio.create_task(engine.answer_async("toy", ["give up " * 2000, "on these " * 2000]))
+        assert await asyncio.to_thread(reading.wait, 10)
+        dropped.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await dropped
+        read_on.set()
+        while not engine.statistics().waiting_texts:
+            await asyncio.sleep(0.001)
+        held.let_go.set()
+        await first
+
+    monkeypatch.setattr(ServedModel, "encode", slow_encode)
+    with Engine(EngineSettings(workers=1)) as engine:
+        engine.load("toy", toy.artifact)
+        asyncio.run(ask(engine))
+    assert sum(rows for rows, _ in held.calls) == 1
+
+
+def test_a_text_that_is_none_fails_alone_for_coroutines_too(toy: ToyModel) -> None:
+    with Engine() as engine:
+        engine.load("toy", toy.artifact)
+        answers = asyncio.run(engine.answer_async("toy", ["hello", None]))  # type: ignore[list-item]
+        assert list(answers.errors) == [1]
+        for ask in (engine.answer, engine.submit):
+            with pytest.raises(InputError, match="Got one string; expected a list of texts"):
+                ask("toy", "hello")
+
+
+@pytest.mark.parametrize("name", ["workers", "batch_tokens", "queue_limit_texts"])
+def test_an_engine_without_workers_or_room_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match=f"{name} is 0; expected a whole number from 1 on"):
+        EngineSettings(**{name: 0})
 
 
 def test_a_model_is_swapped_without_a_gap(toy: ToyModel, others: list[ToyModel]) -> None:

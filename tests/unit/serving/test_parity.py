@@ -105,8 +105,14 @@ def test_a_changed_part_is_refused(toy: ToyModel, tmp_path: Path, name: str) -> 
     path = tmp_path / "model" / name
     content = path.read_bytes()
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    with pytest.raises(Exception, match="SHA-256"):
+    with pytest.raises(ArtifactError, match="SHA-256"):
         ModelLoader().load(read_artifact(tmp_path / "model"))
+
+
+def test_a_precision_that_this_fewfit_does_not_have_is_told(toy: ToyModel) -> None:
+    manifest = replace(toy.artifact.manifest, serving={"precision": "int9"})
+    with pytest.raises(ArtifactError, match="served in 'int9'; this fewfit has int8, mixed, fp32"):
+        ModelLoader().load(replace(toy.artifact, manifest=manifest))
 
 
 def test_a_model_without_its_onnx_part_says_what_to_do(toy: ToyModel) -> None:
