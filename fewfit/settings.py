@@ -112,6 +112,11 @@ class Settings:
             problem = _problem(item, getattr(self, item.name))
             if problem:
                 raise InputError(f"The setting {item.name} is {getattr(self, item.name)!r}; {problem}.")
+        if self.max_waiting_texts < self.max_inputs:
+            raise InputError(
+                f"The setting max_waiting_texts is {self.max_waiting_texts}; expected at least the max_inputs "
+                f"{self.max_inputs} of one request, which would always be refused."
+            )
 
     @classmethod
     def load(cls, flags: Mapping[str, object] | None = None, environ: Mapping[str, str] | None = None) -> "Settings":

@@ -8,6 +8,7 @@ from fastapi.security import HTTPBearer
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fewfit.api import reference
+from fewfit.api.admission import Admission
 from fewfit.api.authentication import Authentication
 from fewfit.api.context import Context
 from fewfit.api.errors import handle_errors
@@ -83,13 +84,13 @@ def create_app(service: ServiceLike, settings: Settings, pages: ASGIApp | None =
     """The whole application for an ASGI server; what is not the API's is answered by `pages`, the dashboard."""
     metrics = Metrics()
     routes = create_api(service, settings, metrics)
-    api: ASGIApp = Authentication(classify.ClassifyAtOnce(routes, routes.state.context), service.keys)
+    at_once = classify.ClassifyAtOnce(routes, routes.state.context)
+    api: ASGIApp = Authentication(Admission(at_once, max_waiting=settings.max_waiting_requests), service.keys)
     return Gateway(
         api if pages is None else _Fork(api, pages),
         metrics,
         body_limit_bytes=settings.max_body_bytes,
         body_timeout_s=settings.body_timeout_s,
-        max_waiting=settings.max_waiting_requests,
     )
 
 

@@ -8,14 +8,15 @@ from typing import Any, TypeVar
 from anyio import to_thread
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
-from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope
 
+from fewfit.web.body_limit import BodyLimit
 from fewfit.web.errors import RequestError, RequestTimeoutError
 
-# Read and dropped before a refusal is answered: a client that is still sending would not see the answer.
+# Read and dropped before a refusal is answered, for so long: a client that is still sending would not see the answer.
 DRAIN_BYTES = 64 * 1024 * 1024
+DRAIN_S = 10.0
 # Larger bodies are read in a thread, so that the event loop goes on.
 _INLINE_BYTES = 256 * 1024
 # So long a client is not watched that waits for its answer.
@@ -28,8 +29,9 @@ T = TypeVar("T")
 def limited(scope: Scope, receive: Receive, *, limit_bytes: int, timeout_s: float) -> Receive:
     """A `receive` that raises RequestError for a body that is too large, or stops arriving.
 
-    Uploads (multipart/form-data) have a limit of their own and only their pace is watched.
+    Who takes an upload lifts the limit (`BodyLimit`); then its pace alone is watched.
     """
+    limit = scope[BodyLimit.PLACE] = BodyLimit(limit_bytes)
     received = 0
     whole = False
 
@@ -48,17 +50,13 @@ def limited(scope: Scope, receive: Receive, *, limit_bytes: int, timeout_s: floa
             return message
         received += len(message.get("body", b""))
         whole = not message.get("more_body", False)
-        if received > limit_bytes and not _is_upload(scope):
+        if not limit.lifted and received > limit_bytes:
             if not whole:
                 await drain(receive)
             raise RequestError(f"The body is larger than {limit_bytes:,} bytes, the most that is allowed here.")
         return message
 
     return next_message
-
-
-def _is_upload(scope: Scope) -> bool:
-    return Headers(scope=scope).get("content-type", "").lower().startswith("multipart/form-data")
 
 
 async def read_json(receive: Receive, kind: type[Body]) -> Body:
@@ -122,9 +120,10 @@ async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
 async def drain(receive: Receive) -> None:
     """Reads and drops the rest of a body, within limits."""
     dropped = 0
-    with suppress(RequestError):  # the request is being refused already
-        while dropped < DRAIN_BYTES:
-            message = await receive()
-            if message["type"] != "http.request" or not message.get("more_body", False):
-                return
-            dropped += len(message.get("body", b""))
+    with suppress(RequestError, TimeoutError):  # the request is being refused already
+        async with asyncio.timeout(DRAIN_S):
+            while dropped < DRAIN_BYTES:
+                message = await receive()
+                if message["type"] != "http.request" or not message.get("more_body", False):
+                    return
+                dropped += len(message.get("body", b""))

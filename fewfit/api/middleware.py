@@ -7,10 +7,8 @@ import time
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from fewfit.api.bodies import drain, limited
-from fewfit.api.errors import fewfit_error_response
+from fewfit.api.bodies import limited
 from fewfit.api.metrics import Metrics
-from fewfit.service.errors import BusyError
 from fewfit.web.ids import new_id
 
 logger = logging.getLogger("fewfit.api.access")
@@ -32,17 +30,12 @@ class Gateway:
     """Wraps the application.
 
     A body that is not an upload may be at most `body_limit_bytes` long, and every next piece of a body must
-    arrive within `body_timeout_s`: slow clients do not hold anything for long. Beyond `max_waiting` requests at
-    once, further ones are refused at once: their clients come again when there is time for them.
+    arrive within `body_timeout_s`: slow clients do not hold anything for long.
     """
 
-    def __init__(
-        self, app: ASGIApp, metrics: Metrics, *, body_limit_bytes: int, body_timeout_s: float, max_waiting: int
-    ) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, *, body_limit_bytes: int, body_timeout_s: float) -> None:
         self._app = app
         self._metrics = metrics
-        self._max_waiting = max_waiting
-        self._waiting = 0
         self._body_limit_bytes = body_limit_bytes
         self._body_timeout_s = body_timeout_s
 
@@ -68,13 +61,6 @@ class Gateway:
             await send(message)
 
         body = limited(scope, receive, limit_bytes=self._body_limit_bytes, timeout_s=self._body_timeout_s)
-        if is_api and self._waiting >= self._max_waiting:
-            await drain(body)
-            busy = BusyError(f"{self._waiting} requests are being answered, as many as at once; try again in a second.")
-            await fewfit_error_response(scope, busy)(scope, receive, send_with_headers)
-            self._note(scope, status, time.perf_counter() - started)
-            return
-        self._waiting += 1
         self._metrics.in_flight.inc()
         try:
             await self._app(scope, body, send_with_headers)
@@ -83,7 +69,6 @@ class Gateway:
             if status != 500:
                 raise
         finally:
-            self._waiting -= 1
             self._metrics.in_flight.dec()
             self._note(scope, status, time.perf_counter() - started)
 

@@ -17,6 +17,7 @@ from anyio import to_thread
 from starlette.types import ASGIApp
 
 from fewfit.api.app import create_app
+from fewfit.api.protocol import BoundedProtocol
 from fewfit.errors import FewfitError, InputError
 from fewfit.service.service import Service
 from fewfit.service.supervisor import Workers
@@ -59,7 +60,7 @@ def serve(
         threading.Thread(target=_warm_up, args=(service, ending), name="warm-up", daemon=True).start()
         config = uvicorn.Config(
             create_app(service, settings, pages(service, settings) if pages else None),
-            http="httptools",
+            http=BoundedProtocol,
             loop="uvloop" if sys.platform != "win32" else "asyncio",
             lifespan="off",
             log_config=None,

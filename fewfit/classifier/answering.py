@@ -53,7 +53,7 @@ class Answering(Estimator):
         self,
         texts: Iterable[str],
         *,
-        thresholds: float | Mapping[str, float] | None = None,
+        thresholds: float | Mapping[Any, float] | None = None,
         speed: Speed = "full",
         stop_below: float = 0.0,
     ) -> list[str] | list[str | None] | list[list[str]] | np.ndarray:

@@ -5,7 +5,7 @@ import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from sqlalchemy import select
@@ -38,7 +38,7 @@ from fewfit.service.records import (
     ValidationStatus,
 )
 from fewfit.service.references import Owner, claim, files_of, files_of_many, release, used_bytes
-from fewfit.service.tables import DatasetRow, FileReferenceRow, utc_now
+from fewfit.service.tables import DatasetRow, FileReferenceRow, moment, utc_now
 from fewfit.service.uploads import Upload
 from fewfit.service.validation import refuse_at_once
 from fewfit.settings import Settings
@@ -187,9 +187,9 @@ class Datasets:
                 DatasetRow.status == _known(status, (*_STATUSES, *_OTHER_STATUSES), "validation status")
             )
         if before is not None:
-            statement = statement.where(DatasetRow.created_at < _moment(before, "before"))
+            statement = statement.where(DatasetRow.created_at < moment(before, "before"))
         if after is not None:
-            statement = statement.where(DatasetRow.created_at > _moment(after, "after"))
+            statement = statement.where(DatasetRow.created_at > moment(after, "after"))
         if (limit is not None and limit < 0) or offset < 0:
             raise InputError(f"limit is {limit} and offset is {offset}; expected numbers from 0 on.")
         limit = _MOST_LISTED if limit is None else min(limit, _MOST_LISTED)
@@ -352,12 +352,3 @@ def _known(value: str, known: Any, what: str) -> str:
     if value not in known:
         raise InputError(f"The {what} is {value!r}; expected one of {', '.join(known)}.")
     return value
-
-
-def _moment(value: datetime, name: str) -> datetime:
-    if value.tzinfo is None:
-        raise InputError(f"{name} is {value.isoformat()}, without a time zone; give one, such as Z.")
-    try:
-        return value.astimezone(UTC)
-    except OverflowError:
-        raise InputError(f"{name} is {value.isoformat()}, which is no moment in UTC.") from None

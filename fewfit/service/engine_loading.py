@@ -79,8 +79,11 @@ class _EngineModel:
 
 @contextmanager
 def _refusing() -> Iterator[None]:
-    """A full queue is told with the time to wait."""
+    """A full queue is told with the time to wait; the engine's own message is for those who can set its limit."""
     try:
         yield
     except QueueFullError as error:
-        raise BusyError(str(error), retry_after_s=_RETRY_AFTER_S) from error
+        raise BusyError(
+            "Too many texts are waiting to be classified. Try again shortly, with fewer texts at once.",
+            retry_after_s=_RETRY_AFTER_S,
+        ) from error

@@ -50,17 +50,19 @@ class FileStore:
 
     def new_file(self) -> tuple[BinaryIO, Path]:
         """An empty file in the staging folder, to be written and handed to `take`."""
-        handle, name = tempfile.mkstemp(dir=self.staging)
-        return os.fdopen(handle, "wb"), Path(name)
+        with outages_told():
+            handle, name = tempfile.mkstemp(dir=self.staging)
+            return os.fdopen(handle, "wb"), Path(name)
 
     def new_folder(self) -> Path:
         """An empty folder in the staging folder; delete it after use."""
-        return Path(tempfile.mkdtemp(dir=self.staging))
+        with outages_told():
+            return Path(tempfile.mkdtemp(dir=self.staging))
 
     def take(self, path: Path, sha256: str) -> None:
         """Moves a whole file from the staging folder into the store; it may be there already."""
         target = self._path(sha256)
-        with _outages_told():
+        with outages_told():
             if not self._local:
                 self._fs.put_file(str(path), target)
                 path.unlink()
@@ -73,7 +75,7 @@ class FileStore:
 
     def open(self, sha256: str) -> BinaryIO:
         """A file for reading. Raises StoreError where it is missing."""
-        with _outages_told():
+        with outages_told():
             try:
                 return cast(BinaryIO, self._fs.open(self._path(sha256), "rb"))
             except FileNotFoundError as error:
@@ -81,40 +83,41 @@ class FileStore:
 
     def chunks(self, sha256: str) -> Iterator[bytes]:
         """The content of a file, piece by piece."""
-        with self.open(sha256) as file, _outages_told():
+        with self.open(sha256) as file, outages_told():
             while chunk := file.read(CHUNK_BYTES):
                 yield chunk
 
     def copy_to(self, sha256: str, target: Path) -> None:
         """Puts a file at a path of this machine; a hard link where that is possible."""
-        if self._local:
-            try:
-                os.link(self._path(sha256), target)
-                return
-            except FileNotFoundError as error:
-                raise StoreError(f"The file {sha256[:12]}... is missing from the file store.") from error
-            except OSError:
-                # Another file system, or one without links: a copy does as well.
-                shutil.copyfile(self._path(sha256), target)
-                return
-        with target.open("wb") as file:
-            for chunk in self.chunks(sha256):
-                file.write(chunk)
+        with outages_told():
+            if self._local:
+                try:
+                    os.link(self._path(sha256), target)
+                    return
+                except FileNotFoundError as error:
+                    raise StoreError(f"The file {sha256[:12]}... is missing from the file store.") from error
+                except OSError:
+                    # Another file system, or one without links: a copy does as well.
+                    shutil.copyfile(self._path(sha256), target)
+                    return
+            with target.open("wb") as file:
+                for chunk in self.chunks(sha256):
+                    file.write(chunk)
 
     def exists(self, sha256: str) -> bool:
         """Whether the store has a file."""
-        with _outages_told():
+        with outages_told():
             return bool(self._fs.exists(self._path(sha256)))
 
     def delete(self, sha256: str) -> None:
         """Deletes a file; it may be gone already."""
-        with _outages_told(), suppress(FileNotFoundError):
+        with outages_told(), suppress(FileNotFoundError):
             self._fs.rm_file(self._path(sha256))
 
     def check(self) -> None:
         """Writes, reads and deletes a small file. Raises StoreError where that fails."""
         path = f"{self._root}/check-{os.getpid()}-{os.urandom(4).hex()}"
-        with _outages_told():
+        with outages_told():
             self._fs.pipe_file(path, b"fewfit")
             if self._fs.cat_file(path) != b"fewfit":
                 raise StoreError("The file store gives back something else than was written.")
@@ -125,7 +128,7 @@ class FileStore:
 
 
 @contextmanager
-def _outages_told() -> Iterator[None]:
+def outages_told() -> Iterator[None]:
     """Tells what went wrong in the log alone: it may name hosts and folders, and the caller may be anybody."""
     try:
         yield

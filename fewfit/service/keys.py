@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import logging
 import secrets
 import threading
 import time
@@ -16,11 +17,13 @@ from sqlalchemy.exc import IntegrityError
 
 from fewfit.errors import InputError
 from fewfit.service.database import Database
-from fewfit.service.errors import NotFoundError, RateLimitError, UnauthorizedError
+from fewfit.service.errors import DatabaseError, NotFoundError, RateLimitError, UnauthorizedError
 from fewfit.service.names import check_name
 from fewfit.service.recent import Recent
 from fewfit.service.records import SCOPES, Caller, Key, NewKey, Scope
-from fewfit.service.tables import ApiKeyRow, ServerState, utc_now
+from fewfit.service.tables import ApiKeyRow, ServerState, moment, utc_now
+
+logger = logging.getLogger(__name__)
 
 PREFIX: Final = "ff_"
 DEFAULT_ORGANIZATION: Final = "default"
@@ -169,8 +172,11 @@ class Keys:
         if row.expires_at is not None and row.expires_at <= now:
             raise UnauthorizedError(f"The API key expired at {row.expires_at.isoformat()}. Use another one.")
         if row.last_used_at is None or now - row.last_used_at > _USED_EVERY:
-            with self._database.writing() as session:
-                session.execute(update(ApiKeyRow).where(ApiKeyRow.id == row.id).values(last_used_at=now))
+            try:
+                with self._database.writing() as session:
+                    session.execute(update(ApiKeyRow).where(ApiKeyRow.id == row.id).values(last_used_at=now))
+            except DatabaseError:  # a full disk, say: what needs no disk goes on
+                logger.warning("it could not be noted that the key %s was used", row.id)
         return Caller(row.organization_id, row.owner_id, frozenset(cast(list[Scope], row.scopes)), row.id)
 
 
@@ -211,8 +217,8 @@ def _new_key(
     if unknown or not scopes:
         found = repr(unknown[0]) if unknown else "no scope"
         raise InputError(f"A key cannot have {found}; give some of: {', '.join(SCOPES)}.")
-    if expires_at is not None and expires_at.tzinfo is None:
-        raise InputError(f"The expiry {expires_at.isoformat()} has no time zone; give one, such as Z.")
+    if expires_at is not None:
+        expires_at = moment(expires_at, "expires_at")
     secret = PREFIX + secrets.token_urlsafe(32)
     row = ApiKeyRow(
         id=str(uuid.uuid4()),

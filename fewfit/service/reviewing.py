@@ -26,7 +26,7 @@ from fewfit.service.errors import DatabaseError, NotFoundError
 from fewfit.service.model_rows import find_model, model_record, versions_of
 from fewfit.service.records import Caller, Model
 from fewfit.service.records_in_use import ReviewText
-from fewfit.service.tables import ModelRow, ReviewRow, utc_now
+from fewfit.service.tables import LARGEST_ID, ModelRow, ReviewRow, utc_now
 
 logger = logging.getLogger(__name__)
 
@@ -290,9 +290,12 @@ def _storable(text: str) -> str:
 
 def _find(session: Session, caller: Caller, model_id: str, review_id: int) -> ReviewRow:
     model = find_model(session, caller.organization_id, model_id)
-    row = session.scalar(
-        select(ReviewRow).where(ReviewRow.id == review_id, ReviewRow.model_id == model.id, ReviewRow.state == "waiting")
+    known = (
+        ReviewRow.id == max(0, min(review_id, LARGEST_ID)),
+        ReviewRow.model_id == model.id,
+        ReviewRow.state == "waiting",
     )
+    row = session.scalar(select(ReviewRow).where(*known))
     if row is None:
         raise NotFoundError(f"There is no text {review_id} in the review queue; it was labelled or is too old.")
     return row

@@ -20,13 +20,29 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from fewfit.errors import InputError
+
 # SQLite gives out row ids by itself only for a column declared INTEGER.
 _RowId = BigInteger().with_variant(Integer, "sqlite")
+
+
+# The largest row id that a database holds; no row has it.
+LARGEST_ID = 2**63 - 1
 
 
 def utc_now() -> datetime:
     """The time, with its zone."""
     return datetime.now(UTC)
+
+
+def moment(value: datetime, name: str) -> datetime:
+    """A moment that a caller gave, in UTC. Raises InputError where it has no zone, or is none there."""
+    if value.tzinfo is None:
+        raise InputError(f"{name} is {value.isoformat()}, without a time zone; give one, such as Z.")
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise InputError(f"{name} is {value.isoformat()}, which is no moment in UTC.") from None
 
 
 class UtcDateTime(TypeDecorator[datetime]):

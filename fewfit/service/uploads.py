@@ -2,12 +2,13 @@
 
 import hashlib
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 from fewfit.service.database import Database
 from fewfit.service.errors import LimitError
 from fewfit.service.failpoints import fail_point
-from fewfit.service.files import CHUNK_BYTES, FileStore
+from fewfit.service.files import CHUNK_BYTES, FileStore, outages_told
 from fewfit.service.records import StoredFile
 from fewfit.service.references import register
 
@@ -44,11 +45,13 @@ class Upload:
                 "Split the dataset, or delete others."
             )
         self._hash.update(chunk)
-        self._stream.write(chunk)
+        with outages_told():
+            self._stream.write(chunk)
 
     def finish(self) -> StoredFile:
         """Makes the file whole and durable. It is deleted again unless something takes it within an hour."""
-        self._stream.close()
+        with outages_told():
+            self._stream.close()
         self._done = True
         file = StoredFile(self._hash.hexdigest(), self.size_bytes, self._filename, upload_id=uuid.uuid4().hex)
         fail_point("upload.received")
@@ -64,7 +67,8 @@ class Upload:
         if self._done:
             return
         self._done = True
-        self._stream.close()
+        with suppress(OSError):  # what is still to be written finds no room
+            self._stream.close()
         self._path.unlink(missing_ok=True)
 
 

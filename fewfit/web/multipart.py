@@ -7,10 +7,11 @@ from typing import Protocol
 
 from anyio import to_thread
 from fastapi import Request
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from fewfit.errors import FewfitError
+from fewfit.web.body_limit import BodyLimit
 from fewfit.web.errors import RequestError
 
 _BUFFER_BYTES = 256 * 1024
@@ -109,11 +110,12 @@ async def read_multipart(request: Request, open_sink: Callable[[Part], Sink], *,
         raise RequestError(
             f"The body is of the type '{kind.decode('latin-1')[:60]}'; expected multipart/form-data with a part 'data'."
         )
+    BodyLimit.lift(request.scope)
     reader = _Reader(open_sink)
     chunks = request.stream()
     try:
         received = await _read(chunks, MultipartParser(boundary, reader.callbacks()), limit_bytes)  # type: ignore[arg-type]
-    except MultipartParseError as error:
+    except FormParserError as error:
         await _drain(chunks)
         raise RequestError(f"The multipart body cannot be read: {error}") from error
     except FewfitError:

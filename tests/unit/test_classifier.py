@@ -476,8 +476,8 @@ def test_columns_of_an_indicator_matrix_are_named_by_their_numbers(toy_base: Pat
     weighed = Classifier(base=toy_base, settings=QUICK, class_weight={1: 2.0, np.int64(2): 0.5, "10": 3.0})
     weighed.fit(texts, matrix)
     assert weighed.manifest_.training["class_weight"] == {"01": 2.0, "02": 0.5, "10": 3.0}
-    assert weighed.predict(texts, thresholds={1: 0.0})[:, 1].all()
-    assert not weighed.predict(texts, thresholds={np.int64(10): 1.0})[:, 10].any()
+    assert np.array(weighed.predict(texts, thresholds={1: 0.0}))[:, 1].all()
+    assert not np.array(weighed.predict(texts, thresholds={np.int64(10): 1.0}))[:, 10].any()
     assert weighed.explain(texts[:1], label=1, n_words=0)[0].label == "01"
     with pytest.raises(InputError, match="There is no label 11"):
         weighed.predict(texts, thresholds={11: 0.5})

@@ -23,6 +23,7 @@ def test_a_flag_wins_over_the_environment_and_that_over_the_default() -> None:
         ({"FEWFIT_EFFORT": "heroic"}, "quick, balanced, thorough"),
         ({"FEWFIT_PUBLIC_URL": "example.org"}, "expected http://"),
         ({"FEWFIT_LEASE_S": "nan"}, "lease_s"),
+        ({"FEWFIT_MAX_WAITING_TEXTS": "95"}, "max_waiting_texts is 95; expected at least the max_inputs 96"),
     ],
 )
 def test_a_wrong_value_names_itself_and_what_was_expected(environ: dict[str, str], message: str) -> None:

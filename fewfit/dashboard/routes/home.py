@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from fewfit.dashboard.context import Context, CurrentContext
 from fewfit.dashboard.forms import CurrentForm
 from fewfit.dashboard.lists import listing
-from fewfit.dashboard.pages import go_to, show
+from fewfit.dashboard.pages import go_to, show, wants_json
 from fewfit.dashboard.uploading import make_dataset, store_text
 from fewfit.dashboard.visitors import CurrentVisitor
 from fewfit.samples import about_sample, sample_file, sample_names
@@ -32,6 +32,8 @@ _MODEL_COLUMNS = {
 def home(request: Request, context: CurrentContext, visitor: CurrentVisitor) -> Response:
     """The newest models and datasets, and for a first visit sample sets to click through."""
     caller = visitor.caller
+    if not caller.may("read") and caller.may("classify") and not wants_json(request):
+        return go_to(request, "/playground")
     models = context.service.models.list(caller, page_size=_NEWEST)
     datasets = context.service.datasets.list(caller, limit=_NEWEST)
     view = {

@@ -6,13 +6,14 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from fewfit.dashboard.context import Context, CurrentContext
+from fewfit.dashboard.errors import error_page
 from fewfit.dashboard.forms import CurrentForm
-from fewfit.dashboard.pages import show
+from fewfit.dashboard.pages import show, wants_json
 from fewfit.dashboard.visitors import CurrentVisitor
 from fewfit.data import read_texts
-from fewfit.errors import FewfitError, InputError
-from fewfit.service.errors import BusyError
+from fewfit.errors import InputError
 from fewfit.service.records import Caller
+from fewfit.web.errors import status_of
 
 router = APIRouter(prefix="/models/{model_id}/try")
 
@@ -44,9 +45,9 @@ def try_texts(
         ]
         if form.get("reasons") and caller.may("read"):
             view["reasons"] = service.trying.neighbours(caller, model_id, texts, version=trial.version)
-    except BusyError:
-        raise
-    except FewfitError as error:
+    except InputError as error:
+        if wants_json(request):
+            return error_page(request, status_of(error), str(error))
         view["problem"] = str(error)
     return show(request, "try.html", view, status=400 if view["problem"] else 200)
 

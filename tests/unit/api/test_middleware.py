@@ -4,14 +4,20 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
+from fewfit.api import bodies
+from fewfit.api.admission import Admission
+from fewfit.api.authentication import Authentication
 from fewfit.api.metrics import Metrics
 from fewfit.api.middleware import Gateway
 from fewfit.logs import JsonFormatter
+from fewfit.service.interface import KeysLike
+from fewfit.service.records import Caller
+from fewfit.web.body_limit import BodyLimit
 
 Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -32,14 +38,15 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def gateway(app: Handler = echo, **limits: Any) -> Gateway:
-    return Gateway(app, Metrics(), **{"body_limit_bytes": 1000, "body_timeout_s": 1, "max_waiting": 2} | limits)
+    return Gateway(app, Metrics(), **{"body_limit_bytes": 1000, "body_timeout_s": 1} | limits)
 
 
 async def request(
-    app: Gateway, path: str = "/v1/x", body: bytes = b"", receive: Receive | None = None
+    app: Gateway, path: str = "/v1/x", body: bytes = b"", receive: Receive | None = None, **headers: str
 ) -> dict[str, Any]:
     found: dict[str, Any] = {"body": b""}
-    scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "headers": []}
+    given = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "headers": given}
 
     async def whole() -> Message:
         return {"type": "http.request", "body": body, "more_body": False}
@@ -84,8 +91,17 @@ def test_a_body_stops_where_it_is_too_large() -> None:
             await read_all(receive)
         reasons.append(str(caught.value))
 
-    asyncio.run(request(gateway(app), body=b"x" * 1001))
-    assert "1,000 bytes" in reasons[0]
+    for kind in ("application/json", "multipart/form-data; boundary=x"):
+        asyncio.run(request(gateway(app), body=b"x" * 1001, content_type=kind))
+        assert "1,000 bytes" in reasons.pop()
+
+
+def test_who_streams_an_upload_has_a_limit_of_its_own() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        BodyLimit.lift(scope)
+        await echo(scope, receive, send)
+
+    assert len(asyncio.run(request(gateway(app), body=b"x" * 100_000))["body"]) > 100_000
 
 
 def test_a_body_that_stops_arriving_is_refused() -> None:
@@ -111,7 +127,7 @@ def test_more_than_can_wait_are_told_to_come_again() -> None:
                 await go_on.wait()
             await echo(scope, receive, send)
 
-        app = gateway(slow)
+        app = gateway(Admission(slow, max_waiting=2))
         waiting = [asyncio.create_task(request(app, "/v1/slow")) for _ in range(2)]
         await asyncio.sleep(0.01)
         refused = await request(app, "/v1/slow")
@@ -125,6 +141,30 @@ def test_more_than_can_wait_are_told_to_come_again() -> None:
     assert json.loads(refused["body"])["id"] == refused["headers"]["x-request-id"]
     assert healthy["status"] == 200
     assert [one["status"] for one in others] == [200, 200, 200]
+
+
+def test_who_has_no_key_takes_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "DRAIN_S", 0.2)
+
+    class Keys:
+        def authenticate_at_once(self, secret: str) -> Caller:
+            return Caller("default", "me", frozenset({"read"}), "key")
+
+    async def silence() -> Message:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    async def run() -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        app = gateway(Authentication(Admission(echo, max_waiting=2), cast(KeysLike, Keys())), body_timeout_s=30)
+        strangers = [asyncio.create_task(request(app, "/v1/x", receive=silence)) for _ in range(5)]
+        await asyncio.sleep(0.01)
+        assert not any(stranger.done() for stranger in strangers)
+        answer = await request(app, "/v1/x", b"hello", authorization="Bearer mine")
+        return await asyncio.gather(*strangers), answer
+
+    strangers, answer = asyncio.run(run())
+    assert answer["status"] == 200
+    assert [one["status"] for one in strangers] == [401] * 5, "told without the body that they do not send"
 
 
 def test_a_log_line_is_json_without_what_an_error_quotes() -> None:

@@ -104,6 +104,11 @@ def test_a_filename_may_be_no_utf_8() -> None:
     assert format_of(part) == "csv"
 
 
+def test_a_boundary_that_is_too_long_is_an_input_error() -> None:
+    with pytest.raises(RequestError, match="The multipart body cannot be read"):
+        receive(b"x", content_type="multipart/form-data; boundary=" + "x" * 5000)
+
+
 @pytest.mark.parametrize("content", [b"[object Object]", b"[object Object]\r\n", b"[object ArrayBuffer]"])
 def test_object_object_is_explained(content: bytes) -> None:
     with pytest.raises(RequestError, match=r"\[object \w+\].*new File"):

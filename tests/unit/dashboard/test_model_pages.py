@@ -15,7 +15,7 @@ import pytest
 from fewfit.service.answers import Answers
 from fewfit.service.records import Model, Scope
 from fewfit.service.tables import VersionRow
-from tests.unit.dashboard.conftest import JSON, Visit, browse
+from tests.unit.dashboard.conftest import JSON, SignedIn, Visit, browse
 from tests.unit.service.shop import MULTI, Shop, jsonl, multi_rows, settings_for
 
 HOSTILE = "<script>alert(1)</script> \u202eright to left\u202c 🙂"
@@ -245,6 +245,15 @@ def test_a_file_of_texts_is_read_by_its_name(visit: Visit, single: Model) -> Non
         page, data={"csrf": _token(visit), "texts": '{"text": 1}\nx', "filename": "texts.jsonl"}, headers=JSON
     )
     assert broken.status_code == 400
+    assert set(broken.json()) == {"message", "id"}
+    absent = visit.client.post(page, data={"csrf": _token(visit), "texts": "a", "version": "99"}, headers=JSON)
+    assert absent.status_code == 404
+
+
+def test_trying_needs_a_key_that_may(signed_in: SignedIn, single: Model) -> None:
+    looking = signed_in("read")
+    page = f"/models/{single.id}/try"
+    assert looking.client.post(page, data={"csrf": _token(looking), "texts": "a"}, headers=JSON).status_code == 403
 
 
 def _token(visit: Visit) -> str:

@@ -287,13 +287,14 @@ def test_an_overloaded_engine_refuses_with_the_time_to_wait(
 ) -> None:
     shop, model, _ = trained
 
-    def enqueue(*arguments: object) -> None:
-        raise QueueFullError
+    def enqueue(*arguments: object, **options: object) -> None:
+        raise QueueFullError("raise queue_limit_texts")
 
     monkeypatch.setattr(Engine, "_enqueue", enqueue)
     with pytest.raises(BusyError) as caught:
         shop.service.classify(shop.admin, ["x"], model=model.id)
     assert caught.value.retry_after_s > 0
+    assert "queue_limit_texts" not in str(caught.value)
     with pytest.raises(BusyError):
         asyncio.run(shop.service.classify_async(shop.admin, ["x"], model=model.id))
 

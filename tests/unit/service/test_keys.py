@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from fewfit.errors import InputError
-from fewfit.service.errors import ForbiddenError, NotFoundError, RateLimitError, UnauthorizedError
+from fewfit.service.errors import DatabaseError, ForbiddenError, NotFoundError, RateLimitError, UnauthorizedError
 from fewfit.service.keys import RateLimiter
 from fewfit.service.tables import ApiKeyRow
 from tests.unit.service.conftest import OpenShop
@@ -69,6 +69,27 @@ def test_requests_known_at_once_count_towards_the_limit(open_shop: OpenShop) -> 
         shop.service.keys.authenticate_at_once(new.secret)
     with pytest.raises(RateLimitError):
         shop.service.keys.authenticate_at_once(new.secret)
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+23:59", "2030-01-01T00:00:00"])
+def test_an_expiry_that_is_no_moment_is_refused(shop: Shop, moment: str) -> None:
+    with pytest.raises(InputError, match="expires_at is"):
+        shop.service.keys.create(shop.admin, name="app", expires_at=datetime.fromisoformat(moment))
+
+
+def test_a_key_is_known_where_its_use_cannot_be_noted(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    new = shop.service.keys.create(shop.admin, name="app")
+
+    def full() -> None:
+        raise DatabaseError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shop.service.database, "writing", full)
+        assert shop.service.keys.authenticate(new.secret).key_id == new.key.id
+    assert new.key.id in caplog.text
+    assert new.secret not in caplog.text
 
 
 def test_an_expired_key_is_refused(shop: Shop) -> None:

@@ -119,6 +119,14 @@ def test_texts_go_after_thirty_days_and_with_their_model(shop: Shop) -> None:
         assert session.query(ReviewRow).count() == 0
 
 
+@pytest.mark.parametrize("number", [-1, 0, 10**20, -(10**20)])
+def test_a_number_that_no_text_has_is_not_there(shop: Shop, number: int) -> None:
+    model = shop.pretended_model()
+    shop.service.review.allow(shop.admin, model.id, True)
+    with pytest.raises(NotFoundError, match=f"no text {number} in the review queue"):
+        shop.service.review.skip(shop.admin, model.id, number)
+
+
 def test_another_organisation_sees_and_does_nothing(shop: Shop) -> None:
     model = shop.pretended_model()
     shop.service.review.allow(shop.admin, model.id, True)

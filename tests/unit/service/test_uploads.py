@@ -1,9 +1,13 @@
+import errno
 import hashlib
+import io
 import os
+import tempfile
 import threading
 import tracemalloc
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import update
@@ -176,6 +180,27 @@ def test_an_upload_that_has_just_begun_does_not_count_as_expired(shop: Shop) -> 
         session.execute(update(FileReferenceRow).values(created_at=utc_now() - UPLOAD_LIFETIME + timedelta(minutes=1)))
     collect_garbage(shop.service.database, shop.service.files)
     _claim(shop, file)
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.BytesIO):
+        def write(self, data: Any, /) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    def no_room(**options: object) -> tuple[int, str]:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    upload = shop.service.datasets.upload(shop.admin, "a.csv")
+    upload._stream.close()
+    monkeypatch.setattr(upload, "_stream", Full())
+    with pytest.raises(FilesError) as caught:
+        upload.write(b"text")
+    assert status_of(caught.value) == 503
+    upload.abort()
+    assert list(shop.service.files.staging.iterdir()) == []
+    monkeypatch.setattr(tempfile, "mkstemp", no_room)
+    with pytest.raises(FilesError):
+        shop.service.datasets.upload(shop.admin, "a.csv")
 
 
 def test_a_file_store_that_is_away_is_told_without_what_it_said(

@@ -420,8 +420,9 @@ def test_a_text_that_is_none_fails_alone_for_coroutines_too(toy: ToyModel) -> No
 
 @pytest.mark.parametrize("name", ["workers", "batch_tokens", "queue_limit_texts"])
 def test_an_engine_without_workers_or_room_is_refused(name: str) -> None:
+    given: dict[str, Any] = {name: 0}
     with pytest.raises(InputError, match=f"{name} is 0; expected a whole number from 1 on"):
-        EngineSettings(**{name: 0})
+        EngineSettings(**given)
 
 
 def test_a_model_is_swapped_without_a_gap(toy: ToyModel, others: list[ToyModel]) -> None:
