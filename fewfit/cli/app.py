@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,11 +35,23 @@ _EPILOG = "**Exit codes**\n\n" + "\n".join(f"- {code}: {meaning}" for code, mean
 class Commands(TyperGroup):
     """Commands whose errors end in a message and an exit code, never in a traceback."""
 
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        """Reads the command line; --help and --version are answered here."""
+        with _ended_in_a_message():
+            return super().make_context(*arguments, **options)
+
     def invoke(self, ctx: Any) -> Any:
         """Runs the command that was asked for."""
-        try:
+        with _ended_in_a_message():
             guard.lift()  # Ctrl-C is handled from here on
             return super().invoke(ctx)
+
+
+@contextlib.contextmanager
+def _ended_in_a_message() -> Iterator[None]:
+    try:
+        try:
+            yield
         except KeyboardInterrupt:
             say_error(str(Cancelled()))
             raise typer.Exit(Cancelled.exit_code) from None
@@ -46,11 +59,18 @@ class Commands(TyperGroup):
             say_error(str(error))
             raise typer.Exit(error.exit_code) from None
         except BrokenPipeError:
-            _stop_writing()
-            raise typer.Exit(141) from None
+            raise
         except OSError as error:
             say_error(f"{error.filename}: {error.strerror}" if error.filename else str(error))
             raise typer.Exit(1) from None
+    except BrokenPipeError:  # also of what was to be told
+        _stop_writing()
+        raise typer.Exit(141) from None
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # of rich, which shows the help
+            _stop_writing()
+            raise typer.Exit(141) from None
+        raise
 
 
 app = typer.Typer(
@@ -95,6 +115,7 @@ def main() -> None:
     """Runs the command line."""
     guard.set()
     # A shell can close them (">&-"); what is written then goes nowhere, as was asked for.
+    sys.stdin = sys.stdin or Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - as long as the process
     sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - as long as the process
     sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - as long as the process
     for stream in (sys.stdout, sys.stderr):
@@ -109,4 +130,5 @@ def _stop_writing() -> None:
     with contextlib.suppress(OSError, ValueError):  # a stream without a file, as in tests
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, sys.stdout.fileno())
+        os.dup2(null, sys.stderr.fileno())
         os.close(null)

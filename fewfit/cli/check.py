@@ -37,6 +37,7 @@ from fewfit.data import (
 from fewfit.data.fixes import FIXES, Fix, apply_fixes
 from fewfit.data.quality import Quality, check_quality
 from fewfit.data.report import counted
+from fewfit.data.writing import csv_separator, format_of
 from fewfit.errors import DataError, InputError, MissingExtraError
 
 _REQUIREMENTS = Requirements()
@@ -156,6 +157,8 @@ def check(
         kept = drop_duplicates(apply_fixes(dataset, quality, fixes))
         write_dataset(kept, write)
         say(f"{counted(len(kept), 'example')} written to {write}.", style="dim")
+        if kept.kind == "multi" and format_of(write) == "csv":
+            say(f"Read it with --kind multi --label-separator '{csv_separator(kept)}'.", style="dim")
     if as_json:
         show_json({"data": str(data), "kind": dataset.kind, "n_examples": len(dataset),
                    "label_counts": dataset.label_counts,
@@ -248,9 +251,15 @@ def _check_fixes(fixes: list[Fix], *, write: Path | None, eval_file: Path | None
 
 
 def _check_write(write: Path | None, data: Path, eval_file: Path | None) -> None:
-    """Raises typer.BadParameter for a file to write that is one of those that are read."""
+    """Raises typer.BadParameter for a file to write that is one of those that are read, or of no format."""
+    if write is None:
+        return
+    try:
+        format_of(write)
+    except InputError as error:
+        raise typer.BadParameter(f"--write: {error}") from error
     for name, path in (("DATA", data), ("the file of --eval", eval_file)):
-        if write is not None and path is not None and _same_file(write, path):
+        if path is not None and _same_file(write, path):
             raise typer.BadParameter(
                 f"--write {write} is {name}, which would lose its other columns and the rows left out. "
                 "Give another file to write."

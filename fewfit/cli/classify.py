@@ -84,7 +84,7 @@ def classify(
     if fast and threshold:
         raise typer.BadParameter("--fast holds for the fitted thresholds; leave out --threshold or --fast.")
     classifier = open_model(model, base, quiet=quiet)
-    if fast and not classifier.manifest_.fast.get("enabled"):
+    if fast and not classifier.manifest_.fast.get("enabled") and not quiet:
         say("The model has no fast tier; it answers in full. Make one with: fewfit distil", style="yellow")
     speed: Speed = "fast" if fast else "full"
     answers = Answers(classifier.decision_, thresholds, answer_format, every_label=every_label)

@@ -31,7 +31,16 @@ _STYLES: dict[Severity, str] = {"error": "bold red", "warning": "yellow", "advic
 # Control characters as they are shown: in a text or label they could steer the terminal.
 _CONTROLS = {code: repr(chr(code))[1:-1] for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
 
-_errors = Console(stderr=True, highlight=False)
+
+class _Console(Console):
+    """Leaves it to the command to end where nobody reads any more; rich would end the process with 1."""
+
+    def on_broken_pipe(self) -> None:
+        """Raises BrokenPipeError again."""
+        raise BrokenPipeError
+
+
+_errors = _Console(stderr=True, highlight=False)
 
 
 def printable(text: str) -> str:
@@ -95,8 +104,8 @@ def show_json(value: Any) -> None:
 
 def data_console() -> Console:
     """Standard output; wide where it is no terminal, so that no cell is cut."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=_WIDTH_IN_FILES)
+    console = _Console(highlight=False)
+    return console if console.is_terminal else _Console(highlight=False, width=_WIDTH_IN_FILES)
 
 
 class _Handler(logging.Handler):

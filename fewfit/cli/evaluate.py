@@ -69,7 +69,10 @@ def evaluate(
         raise DataError(f"{dataset.source} has no example with a label that the model knows.")
     evaluation = classifier.evaluate(dataset.texts, dataset.targets)
     if evaluation.frozen is None and not quiet:
-        say("Not compared with the frozen base, as its weights are not at hand. Give them with --base.")
+        why = "as its weights are not at hand. Give them with --base"
+        if manifest.training.get("updates"):
+            why = "since the model was updated after it was trained"
+        say(f"Not compared with the frozen base, {why}.")
     if as_json:
         show_json({"model": str(model), "data": str(data), **evaluation.to_dict(), "report": report.to_dict()})
         return

@@ -1,5 +1,6 @@
 """`fewfit train`: from a file of labelled texts to a saved model."""
 
+import shlex
 import time
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -127,13 +128,13 @@ def train(
             show_default=False,
         ),
     ] = None,
-    keep_examples: Annotated[
+    forget_examples: Annotated[
         bool,
         typer.Option(
-            "--keep-examples/--no-keep-examples",
-            help="Keep the training texts in the model, so that it can be updated and its answers explained.",
+            "--no-keep-examples",
+            help="Leave the training texts out of the model; it can then be neither updated nor explained by examples.",
         ),
-    ] = True,
+    ] = False,
     eval_file: Annotated[
         Path | None,
         typer.Option("--eval", metavar="FILE", help="Labelled texts to evaluate on.", rich_help_panel=_EVALUATION),
@@ -221,7 +222,7 @@ def train(
         reject=reject,
         path_separator=path_separator,
         group_separator=group_separator,
-        keep_examples=keep_examples,
+        keep_examples=not forget_examples,
     )
     started_s = time.monotonic()
     with training_progress(quiet=quiet) as on_event:
@@ -246,12 +247,12 @@ def train(
         say(f"{what} on {on} in {time_taken}; saved to {output}.", style="green")
         if manifest.windows > 1:
             say(f"Texts of more than {manifest.max_length} tokens are read in up to {manifest.windows} windows.")
-        say(f"Classify with: fewfit classify {output} texts.txt", style="dim")
+        say(f"Classify with: fewfit classify {shlex.quote(str(output))} texts.txt", style="dim")
     suspects = classifier.insight_.suspects(dataset.rows)
     if suspects and not quiet:
         say(
             f"{counted(len(suspects), 'label')} likely to be wrong: {row_list([s.row for s in suspects])}. "
-            f"See: fewfit check {data} --base {base}",
+            f"See: fewfit check {shlex.quote(str(data))} --base {shlex.quote(base)}",
             style="yellow",
         )
     if as_json:
@@ -272,7 +273,12 @@ def train(
             if (curve := classifier.insight_.learning_curve) is not None:
                 say(curve.advice)
     elif not quiet:
-        say("Not evaluated: --effort quick holds nothing out. Give --eval FILE or --holdout 0.2.")
+        why = "--effort quick holds nothing out. Give --eval FILE or --holdout 0.2"
+        if holdout is not None:
+            why = f"--holdout {holdout:g} held nothing back, as no label has a second example. Give --eval FILE"
+        elif effort != "quick":
+            why = "no label has a second example to hold out. Give --eval FILE"
+        say(f"Not evaluated: {why}.")
 
 
 def _check(dataset: Dataset, reader: Reader, *, clean: bool, long_texts: LongTexts) -> Report:

@@ -98,13 +98,7 @@ def find_columns(table: Table, text_column: str | None, label_column: str | None
         return None
     assert text is not None
     assert label is not None
-    twice = [name for name in (text, label) if list(table.columns).count(name) > 1]
-    if twice:
-        problems.add_error(
-            "duplicate_column",
-            f"There is more than one column {quoted(twice[0], _NAME_CHARACTERS)}.",
-            "Rename or remove one of them.",
-        )
+    if not _there_once(table, (text, label), problems):
         return None
     for role, given, found, names in (
         ("Texts", text_column, text, TEXT_NAMES),
@@ -125,7 +119,19 @@ def find_text_column(table: Table, text_column: str | None, problems: Problems) 
             f"{_missing('text', text_column, table.columns)} Found: {_found(table)}.",
             "Rename the column to text, or say which one it is (--text-column; text_column= in Python).",
         )
-    return text
+    return text if text is not None and _there_once(table, (text,), problems) else None
+
+
+def _there_once(table: Table, names: Sequence[str], problems: Problems) -> bool:
+    """Whether no other column has one of the names; else an error is among the problems."""
+    twice = [name for name in names if list(table.columns).count(name) > 1]
+    if twice:
+        problems.add_error(
+            "duplicate_column",
+            f"There is more than one column {quoted(twice[0], _NAME_CHARACTERS)}.",
+            "Rename or remove one of them.",
+        )
+    return not twice
 
 
 def _found(table: Table) -> str:

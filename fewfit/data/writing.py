@@ -30,7 +30,7 @@ def write_dataset(
     """
     if isinstance(target, str | Path):
         path = Path(target)
-        lines = dataset_lines(dataset, file_format or _format_of(path), label_separator)
+        lines = dataset_lines(dataset, file_format or format_of(path), label_separator)
         _write_whole(path, lines)
     else:
         target.writelines(dataset_lines(dataset, file_format or "jsonl", label_separator))
@@ -40,7 +40,7 @@ def dataset_lines(dataset: Dataset, file_format: WriteFormat, label_separator: s
     """The lines of the file, one record at a time."""
     if file_format == "jsonl":
         return _json_lines(dataset)
-    return _csv_lines(dataset, _separator(dataset, label_separator))
+    return _csv_lines(dataset, csv_separator(dataset, label_separator))
 
 
 def _json_lines(dataset: Dataset) -> Iterator[str]:
@@ -66,7 +66,11 @@ def _csv_records(dataset: Dataset, separator: str) -> Iterator[tuple[str, str]]:
         yield example.text, separator.join(example.labels)
 
 
-def _separator(dataset: Dataset, given: str | None) -> str:
+def csv_separator(dataset: Dataset, given: str | None = None) -> str:
+    """What stands between the labels of a cell: `given`, or the first of | ; , that is in no label.
+
+    Raises InputError where a label contains it.
+    """
     if dataset.kind == "single":
         return ""
     for separator in (given,) if given is not None else SEPARATORS:
@@ -80,15 +84,14 @@ def _separator(dataset: Dataset, given: str | None) -> str:
     )
 
 
-def _format_of(path: Path) -> WriteFormat:
+def format_of(path: Path) -> WriteFormat:
+    """The format that the ending of a path says. Raises InputError where it says none."""
     ending = path.suffix.lower()
     if ending == ".csv":
         return "csv"
     if ending in (".jsonl", ".ndjson"):
         return "jsonl"
-    raise InputError(
-        f"The ending of {path.name} says neither CSV nor JSONL. Call it .csv or .jsonl, or give file_format=."
-    )
+    raise InputError(f"The ending of {path.name} says neither CSV nor JSONL. Call it .csv or .jsonl.")
 
 
 def _write_whole(path: Path, lines: Iterable[str]) -> None:

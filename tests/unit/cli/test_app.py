@@ -1,4 +1,6 @@
+import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -91,6 +93,43 @@ def test_help_is_there_for_every_command(run: Run, path: str) -> None:
 
     assert ran.exit_code == 0
     assert "Usage" in ran.stdout
+
+
+@pytest.mark.parametrize("command", [["--version"], ["--help"], ["train", "--help"], ["bases"], ["check", "nope.csv"]])
+def test_the_end_of_whoever_reads_is_told_by_the_exit_code(command: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        ended = subprocess.run([sys.executable, "-m", "fewfit", *command], stdout=writer, stderr=writer, check=False)
+    finally:
+        os.close(writer)
+    assert ended.returncode == 141
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+@pytest.mark.parametrize("command", ["--version", "--help"])
+def test_no_space_for_an_answer_is_no_traceback(command: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "fewfit", command], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("error: ")
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no shell that closes its input")
+def test_a_closed_standard_input_is_an_empty_one(model: Path) -> None:
+    command = f"{shlex.quote(sys.executable)} -m fewfit classify {shlex.quote(str(model))} <&-"
+    ended = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (0, "row,text,label,confidence\n")
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_no_name_is_cut_in_the_help_of_a_narrow_terminal(run: Run, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert "…" not in run(*path.split()[1:], "--help").stdout
 
 
 def test_the_version(run: Run) -> None:

@@ -235,3 +235,20 @@ def test_control_characters_in_labels_do_not_reach_the_terminal(run: Run, tmp_pa
 
     assert r"\x1b]0;par\x07cel" in ran.stderr
     assert not {"\x1b", "\x07"} & set(ran.stdout + ran.stderr)
+
+
+def test_a_file_of_no_format_is_refused_before_anything_is_checked(run: Run, tickets: Path, tmp_path: Path) -> None:
+    ran = run("check", tickets, "--write", tmp_path / "out.txt")
+    assert ran.exit_code == 2
+    assert "says neither CSV nor JSONL. Call it .csv or .jsonl." in ran.said
+    assert "example" not in ran.said
+
+
+def test_how_a_file_of_several_labels_is_read_is_said(run: Run, tmp_path: Path) -> None:
+    rows = tuple(Example(f"text number {row}", labels, row) for row, labels in enumerate((("a|b", "c"), ("c",)) * 20))
+    write_dataset(Dataset(rows, "multi"), tmp_path / "data.jsonl")
+    ran = run("check", tmp_path / "data.jsonl", "--no-labels", "--write", tmp_path / "out.csv")
+    assert "Read it with --kind multi --label-separator ';'." in ran.said
+    read, _ = read_dataset(tmp_path / "out.csv", kind="multi", label_separator=";")
+    assert [example.labels for example in read.examples] == [example.labels for example in rows]
+    assert "Read it" not in run("check", tmp_path / "data.jsonl", "--no-labels", "--write", tmp_path / "o.jsonl").said

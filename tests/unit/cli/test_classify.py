@@ -213,3 +213,8 @@ def test_a_model_of_groups_has_no_thresholds(run: Run, toy_base: Path, tmp_path:
         assert ran.exit_code == 3
         assert "This is a model of groups" in ran.stderr
         assert "Leave out --threshold" in ran.stderr
+
+
+def test_quiet_says_nothing_of_a_fast_tier_that_is_not_there(run: Run, model: Path) -> None:
+    assert "no fast tier" in run("classify", model, "--fast", stdin="my card").said
+    assert run("classify", model, "--fast", "-q", stdin="my card").stderr == ""

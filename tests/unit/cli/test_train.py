@@ -303,3 +303,21 @@ def test_errors_in_the_data_are_said_once(
         assert ran.stderr.count(words) == ran.stderr.count("error") == 1
         assert f"h.csv: {words}" in ran.stderr
         assert ("2 rows have no text and are left out" in ran.stderr) == rows.startswith('" "')
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ((), "Not evaluated: no label has a second example to hold out. Give --eval FILE."),
+        (("--holdout", "0.5"), "Not evaluated: --holdout 0.5 held nothing back, as no label has a second example."),
+        (("--effort", "quick"), "Not evaluated: --effort quick holds nothing out. Give --eval FILE or --holdout 0.2."),
+    ],
+)
+def test_why_nothing_was_evaluated_is_said(
+    run: Run, toy_base: Path, tmp_path: Path, options: tuple[str, ...], why: str
+) -> None:
+    (tmp_path / "ones.csv").write_text("text,label\nmy card,card\nmy parcel,parcel\nthe film,film\n")
+    ran = run("train", tmp_path / "ones.csv", "-o", tmp_path / "a model", "--base", toy_base, *options)
+    assert ran.exit_code == 0
+    assert why in ran.said
+    assert f"Classify with: fewfit classify '{tmp_path / 'a model'}' texts.txt" in ran.said

@@ -82,3 +82,10 @@ def test_info_says_that_a_model_was_updated(run: Run, model: Path, tmp_path: Pat
     assert "likely to pay: The encoder was never tuned to tell 'rain'" in once.replace("│ ", "")
     assert "3 examples taken in since training, in 2 updates; new labels: rain; 50 texts" in twice.replace("│ ", "")
     assert "updated" not in run("info", model).stdout
+
+
+def test_an_updated_model_is_not_compared_and_says_why(run: Run, model: Path, tickets: Path, tmp_path: Path) -> None:
+    (tmp_path / "more.csv").write_text("text,label\na parcel more,parcel\n")
+    assert run("update", model, tmp_path / "more.csv", "-o", tmp_path / "updated").exit_code == 0
+    ran = run("evaluate", tmp_path / "updated", tickets)
+    assert "Not compared with the frozen base, since the model was updated after it was trained." in ran.said

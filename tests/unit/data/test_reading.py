@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fewfit.data import Dataset, FileFormat, Report, read_dataset
+from fewfit.data import Dataset, FileFormat, Report, read_dataset, read_texts
 from fewfit.errors import DataError, InputError
 
 
@@ -150,6 +150,8 @@ def test_a_column_that_is_there_twice_is_an_error() -> None:
     _, report = read_dataset(b"text,label,text\na,b,c\n")
 
     assert report.codes == ("duplicate_column",)
+    with pytest.raises(InputError, match="more than one column 'text'"):
+        list(read_texts(b"id,text,text\n1,b,c\n"))
 
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
