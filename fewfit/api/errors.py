@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Scope
 
 from fewfit.errors import FewfitError
-from fewfit.web.errors import status_of
+from fewfit.web.errors import message_of, status_of
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ def fewfit_error_response(scope: Scope, error: FewfitError) -> Response:
         headers["Retry-After"] = str(max(1, math.ceil(getattr(error, "retry_after_s", 1.0))))
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    return error_response(request_id, status, str(error), headers)
+    return error_response(request_id, status, message_of(error, request_id), headers)
 
 
 async def _ours(request: Request, error: Exception) -> Response:

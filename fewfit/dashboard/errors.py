@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from fewfit.dashboard.pages import show, wants_json
 from fewfit.errors import FewfitError
 from fewfit.service.errors import UnauthorizedError
-from fewfit.web.errors import status_of
+from fewfit.web.errors import message_of, status_of
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ async def _ours(request: Request, error: Exception) -> Response:
         logger.error(
             "%s: %s", type(error).__name__, error, extra={"request_id": request.scope.get("fewfit.request_id")}
         )
-    answer = error_page(request, status, str(error))
+    answer = error_page(request, status, message_of(error, str(request.scope.get("fewfit.request_id", ""))))
     if status == 429:
         answer.headers["Retry-After"] = str(max(1, math.ceil(getattr(error, "retry_after_s", 1.0))))
     return answer

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from fewfit.errors import FewfitError, InputError
+from fewfit.errors import ArtifactError, BaseError, FewfitError, InputError
 
 
 class RequestError(InputError):
@@ -25,6 +25,7 @@ STATUS_BY_CODE: dict[str, int] = {
     "busy": 429,
     "rate_limit": 429,
     "store_error": 503,
+    "base_not_found": 503,
 }
 
 
@@ -33,3 +34,13 @@ def status_of(error: FewfitError) -> int:
     if error.code in STATUS_BY_CODE:
         return STATUS_BY_CODE[error.code]
     return 400 if isinstance(error, InputError) else 500
+
+
+def message_of(error: FewfitError, request_id: str) -> str:
+    """What the caller is told: of the server's own files only where the log has more, which names folders."""
+    for kind, what in ((BaseError, "The encoder's weights"), (ArtifactError, "The model's files")):
+        if isinstance(error, kind):
+            return (
+                f"{what} cannot be used on this server for now. Its operator finds why in the log, under {request_id}."
+            )
+    return str(error)
