@@ -87,6 +87,7 @@ def updated(
     kept = examples.take(np.array(others, dtype=int))
     matrix = np.concatenate([_widened(kept.matrix, new.n_labels), new.matrix])
     everything = replace(new, matrix=matrix)
+    _check_kept(everything, len(kept))
     together = np.concatenate([kept.embeddings.astype(np.float32), embeddings])
     tuned = artifact.manifest.tuned
     head = training.fit_head(together, everything, tuned=tuned)
@@ -138,6 +139,19 @@ def _targets(artifact: Artifact, labels: Sequence[Any], rows: Sequence[int]) -> 
     return replace(targets, weights=weights, groups=groups)
 
 
+def _check_kept(targets: "Targets", n_kept: int) -> None:
+    """Raises InputError where the kept examples, the first ones, lack a label of a group."""
+    for columns in map(list, targets.groups):
+        lacking = n_kept - int(targets.matrix[:n_kept, columns].any(axis=1).sum())
+        if lacking:
+            names = ", ".join(repr(targets.labels[column]) for column in columns[:3])
+            raise InputError(
+                f"{lacking:,} examples of the model have no label of the group with {names}"
+                f"{' ...' if columns[3:] else ''}. A group that is new needs a label on every text: train again on all "
+                "examples."
+            )
+
+
 def _widened(matrix: np.ndarray, n_labels: int) -> np.ndarray:
     return np.pad(matrix, ((0, 0), (0, n_labels - matrix.shape[1])))
 
@@ -170,7 +184,10 @@ def _held_out_logits(
     names = [[targets.labels[column] for column in np.flatnonzero(row)] for row in targets.matrix[n_kept:]]
     logits = np.zeros((len(texts), targets.n_labels), dtype=np.float32)
     everything = np.arange(len(embeddings))
-    for rows in stratified_folds(texts, names, n_folds=n_folds, seed=0):
+    folds = stratified_folds(texts, names, n_folds=n_folds, seed=0)
+    if len(folds) < 2:  # all of them are one text
+        return None
+    for rows in folds:
         others = np.setdiff1d(everything, rows + n_kept)
         head = training.fit_head(embeddings[others], targets.take(others), tuned=tuned)
         logits[rows] = head.logits(embeddings[rows + n_kept])
@@ -182,20 +199,28 @@ def _decision(old: Decision, head: Any, new: "Targets", logits: np.ndarray | Non
     from fewfit.training.calibration import fit_calibration
     from fewfit.training.thresholds import fit_thresholds
 
-    n_added = new.n_labels - len(old.labels)
+    n_known = len(old.labels)
+    n_added = new.n_labels - n_known
     scale = np.append(old.calibration.scale, np.full(n_added, np.exp(np.log(old.calibration.scale).mean())))
     offset = np.append(old.calibration.offset, np.full(n_added, old.calibration.offset.mean()))
     calibration = Calibration(scale, offset)
     if new.exclusive:
-        if logits is not None:
-            calibration = fit_calibration(logits, new, prior_scale=float(np.exp(np.log(scale).mean())))
+        for columns in map(list, new.exclusive):
+            # The labels of a group have one temperature, also those that are new in it.
+            before = float(np.exp(np.log(scale[[column for column in columns if column < n_known]]).mean()))
+            scale[columns] = before
+            if logits is not None:
+                found = fit_calibration(logits[:, columns], new.of_group(columns), prior_scale=before)
+                scale[columns] = found.scale
         return replace(old, labels=new.labels, head=head, calibration=calibration, groups=new.groups)
     assert old.thresholds is not None
     thresholds = np.append(old.thresholds, np.full(n_added, np.median(old.thresholds)))
     decision = replace(old, labels=new.labels, head=head, calibration=calibration, thresholds=thresholds)
     if logits is None:
         return decision
-    share = new.counts / (new.counts + _THRESHOLD_WEIGHT)
+    # Texts that all carry a label say nothing of where others end: what there is less of counts.
+    evidence = np.minimum(new.counts, len(new) - new.counts)
+    share = evidence / (evidence + _THRESHOLD_WEIGHT)
     own = _logit(fit_thresholds(decision.confidences(logits), new))
     return replace(decision, thresholds=1 / (1 + np.exp(-(share * own + (1 - share) * _logit(thresholds)))))
 
@@ -216,7 +241,8 @@ def _reasons(artifact: Artifact, new: "Targets", n_added: int, before: "Metrics 
         reasons.append(f"The encoder was never tuned to tell {named} from the other labels.")
     if n_since > RETRAIN_SHARE * n_tuned:
         reasons.append(f"{n_since:,} examples came after the encoder was tuned on {n_tuned:,}.")
-    expected = artifact.manifest.metrics.get("out_of_fold", {}).get("tuned", {}).get("subset_accuracy")
+    own = "tuned" if artifact.manifest.tuned else "frozen"
+    expected = artifact.manifest.metrics.get("out_of_fold", {}).get(own, {}).get("subset_accuracy")
     if before is not None and expected is not None:
         # Two standard errors of a share of so many texts: less is chance.
         error = (max(expected * (1 - expected), 0.01) / before.n_texts) ** 0.5

@@ -171,4 +171,4 @@ def column_plot(values: Sequence[tuple[str, float | None]], unit: str) -> Column
 def _short_number(value: float) -> str:
     if value >= 10_000:
         return f"{value / 1000:,.0f}k"
-    return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:.2f}"
+    return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:.2g}"

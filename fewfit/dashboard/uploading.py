@@ -97,6 +97,9 @@ async def receive_dataset(request: Request, context: Context, visitor: Visitor, 
             check_csrf(visitor.csrf, _text(fields, CSRF_FIELD))
         form.name, form.pasted = _text(fields, "name"), _text(fields, "pasted")
 
+        if "data" in uploads and form.pasted.strip():
+            raise RequestError("There is a file and there are pasted rows; one of them is meant. Leave the other out.")
+
         def keep() -> Dataset:
             stored = {name: upload.finish() for name, upload in uploads.items()}
             if "data" not in stored:

@@ -45,25 +45,50 @@ def nearest(embeddings: np.ndarray, k: int, *, among: np.ndarray | None = None) 
 
 
 def near_pairs(
-    embeddings: np.ndarray, *, among: np.ndarray | None = None, limit: int = 100_000
+    embeddings: np.ndarray, *, kinds: np.ndarray | None = None, limit: int = 100_000
 ) -> list[tuple[int, int, float]]:
     """Pairs of texts that are nearly the same, the most similar first: (position, position, cosine).
 
-    Within one set each pair comes once, the smaller position first; with `among`, the second position is in
-    there. At most `limit` pairs.
+    Each pair comes once, the smaller position first; with `kinds` (n_texts,), texts of different kinds alone are
+    pairs, so that many copies of one kind do not use up the `limit`.
     """
     own = _unit(embeddings)
-    others = own if among is None else _unit(among)
     least = near_similarity(embeddings)
     found: list[tuple[int, int, float]] = []
-    for start, block in _similarities(own, others):
-        rows, columns = np.nonzero(block >= least)
+    for start, block in _similarities(own, own):
+        near = block >= least
+        if kinds is not None:
+            near &= kinds[start : start + len(block), None] != kinds[None, :]
+        rows, columns = np.nonzero(near)
         for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
-            if among is not None or start + row < column:
+            if start + row < column:
                 found.append((start + row, column, float(block[row, column])))
                 if len(found) == limit:
                     return sorted(found, key=lambda pair: (-pair[2], pair[:2]))
     return sorted(found, key=lambda pair: (-pair[2], pair[:2]))
+
+
+def near_matches(embeddings: np.ndarray, among: np.ndarray) -> list[tuple[int, int]]:
+    """Each text that is nearly the same as one of `among`, with the most similar one there, and the other way round.
+
+    Pairs of (position, position in `among`), each once, in order.
+    """
+    own, others = _unit(embeddings), _unit(among)
+    least = near_similarity(embeddings)
+    found: set[tuple[int, int]] = set()
+    closest, highest = np.zeros(len(others), dtype=np.intp), np.full(len(others), -np.inf, dtype=np.float32)
+    for start, block in _similarities(own, others):
+        if not block.size:
+            continue
+        best = block.argmax(axis=1)
+        rows = np.flatnonzero(block[np.arange(len(block)), best] >= least)
+        found.update(zip((start + rows).tolist(), best[rows].tolist(), strict=True))
+        top, place = block.max(axis=0), block.argmax(axis=0)
+        better = top > highest
+        highest[better], closest[better] = top[better], start + place[better]
+    columns = np.flatnonzero(highest >= least)
+    found.update(zip(closest[columns].tolist(), columns.tolist(), strict=True))
+    return sorted(found)
 
 
 def near_similarity(embeddings: np.ndarray) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 
 from fewfit.data.dataset import Dataset
 from fewfit.data.keys import text_key
-from fewfit.data.neighbours import near_pairs
+from fewfit.data.neighbours import near_matches, near_pairs
 from fewfit.data.report import Finding, Report, counted, listed, quoted, row_list
 from fewfit.data.suspects import HeldOutAnswers, Suspect, Suspicion
 from fewfit.data.validation import check_leakage, conflicting_rows
@@ -175,11 +175,9 @@ def _label_f1(dataset: Dataset, answers: HeldOutAnswers) -> tuple[np.ndarray, np
 def _conflicts(dataset: Dataset, embeddings: np.ndarray) -> tuple[list[Finding], list[int]]:
     """Texts that are (nearly) the same with different labels; copies to the letter are `conflicting_labels`."""
     examples = dataset.examples
-    different = [
-        (first, second, similarity)
-        for first, second, similarity in near_pairs(embeddings)
-        if set(examples[first].labels) != set(examples[second].labels)
-    ]
+    sets: dict[frozenset[str], int] = {}
+    kinds = np.array([sets.setdefault(frozenset(example.labels), len(sets)) for example in examples], dtype=int)
+    different = near_pairs(embeddings, kinds=kinds)
     rows = sorted({examples[position].row for first, second, _ in different for position in (first, second)})
     near = [pair for pair in different if text_key(examples[pair[0]].text) != text_key(examples[pair[1]].text)]
     if not near:
@@ -208,7 +206,7 @@ def _near_leaks(
     exact = {text_key(example.text) for example in dataset.examples}
     by_row: dict[int, list[int]] = defaultdict(list)
     rows: set[int] = set()
-    for first, second, _ in near_pairs(embeddings, among=evaluation_embeddings):
+    for first, second in near_matches(embeddings, evaluation_embeddings):
         rows.add(dataset.examples[first].row)
         if text_key(evaluation.examples[second].text) not in exact:
             by_row[second].append(first)

@@ -96,7 +96,7 @@ def requirements(overview: DatasetOverview, report: Report, settings: Settings) 
         everywhere = [label for label, count in train.labels.items() if count == train.n_rows]
         found.append(Requirement("No label on every row", not everywhere, ", ".join(map(quoted, everywhere[:3]))))
     if evaluation is None:
-        instead = "each row is held out in turn"
+        instead = "each row is held out in turn, or a part of them with effort quick"
         if train.n_rows >= least_held_out(settings):
             instead = f"{settings.eval_fraction:.0%} are held out"
         found.append(Requirement("An evaluation file", False, f"without one, {instead}", needed=False))

@@ -41,7 +41,7 @@ class TrainingWindows:
     """The windows of the training texts, and the ways in which their embeddings may become those of texts.
 
     With long_texts="auto" these are both "cut" and "windows" where at least 5 % of the texts are too long and
-    `held_out` says that there will be answers to compare, else "cut".
+    `held_out` says that there will be answers to compare, else "cut". The first `n_labelled` texts count (None: all).
     """
 
     def __init__(
@@ -52,9 +52,11 @@ class TrainingWindows:
         max_length: int | None,
         long_texts: LongTexts,
         held_out: bool,
+        n_labelled: int | None = None,
     ) -> None:
         windows = Windows(tokenizer.windows(texts, most=MOST_WINDOWS, max_length=max_length))
-        self.too_long = float((windows.counts > 1).mean()) if len(texts) else 0.0
+        own = windows.counts[:n_labelled]
+        self.too_long = float((own > 1).mean()) if len(own) else 0.0
         compared = long_texts == "auto" and held_out and self.too_long >= LEAST_SHARE
         self.ways: tuple[Way, ...] = ("cut",)
         if compared:

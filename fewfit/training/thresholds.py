@@ -6,6 +6,8 @@ from fewfit.training.targets import Targets
 
 # A label's own threshold weighs as much as the common one when it has this many positives.
 COMMON_WEIGHT_POSITIVES = 10.0
+# A label due in so small a share of all cells of texts and labels: some hundred labels with one or two a text.
+_RARE = 0.01
 
 
 def fit_thresholds(confidences: np.ndarray, targets: Targets) -> np.ndarray:
@@ -15,7 +17,12 @@ def fit_thresholds(confidences: np.ndarray, targets: Targets) -> np.ndarray:
     towards it, the more so the fewer positives the label has.
     """
     truth = targets.matrix
-    candidates = np.unique(np.quantile(confidences, np.linspace(0, 1, 201)))
+    candidates = np.quantile(confidences, np.linspace(0, 1, 201))
+    if (
+        truth.any() and truth.mean() < _RARE
+    ):  # of all confidences hardly any quantile lies among those of the labels due
+        candidates = np.append(candidates, np.quantile(confidences[truth], np.linspace(0, 1, 101)))
+    candidates = np.unique(candidates)
     candidates = (candidates[1:] + candidates[:-1]) / 2 if len(candidates) > 1 else candidates
     scores = np.array([_f1(confidences >= candidate, truth) for candidate in candidates])  # (candidates, labels)
     counted = targets.counts > 0

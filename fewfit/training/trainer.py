@@ -201,6 +201,7 @@ class _Job:
             max_length=max_length,
             long_texts=long_texts,
             held_out=bool(self.folds),
+            n_labelled=len(texts),
         )
         self.token_ids = self.windows.token_ids
 

@@ -84,6 +84,7 @@ def over_time(hours: Sequence[UsageHour], since: datetime, now: datetime, step_h
 
 def _stretch(name: str, hours: Iterable[UsageHour], n_hours: int) -> Stretch:
     own = list(hours)
+    slowest = max((hour.slowest_ms for hour in own), default=0.0)
     latency = [sum(counts) for counts in zip(*(hour.latency for hour in own), strict=True)]
     texts = sum(hour.texts for hour in own)
     return Stretch(
@@ -92,10 +93,15 @@ def _stretch(name: str, hours: Iterable[UsageHour], n_hours: int) -> Stretch:
         texts=texts,
         failures=sum(hour.failures for hour in own),
         texts_per_s=texts / (n_hours * 3600),
-        median_ms=percentile_ms(latency, 0.5) if latency else None,
-        p95_ms=percentile_ms(latency, 0.95) if latency else None,
-        slowest_ms=max((hour.slowest_ms for hour in own), default=0.0),
+        median_ms=_at_most(slowest, percentile_ms(latency, 0.5)),
+        p95_ms=_at_most(slowest, percentile_ms(latency, 0.95)),
+        slowest_ms=slowest,
     )
+
+
+def _at_most(slowest: float, percentile: float | None) -> float | None:
+    """A percentile, which is only known by its bucket, not above the slowest request."""
+    return None if percentile is None else min(percentile, slowest)
 
 
 def _sizes(hours: Sequence[UsageHour]) -> list[tuple[str, int]]:

@@ -96,6 +96,10 @@ function tabs(group) {
   choose(sections.some((section) => section.dataset.tab === first) ? first : sections[0].dataset.tab, false);
 }
 
+const choice = (field) => field.type === "radio" || field.type === "checkbox";
+/** Whether a person has written into a field since the page came. */
+const changed = (field) => (choice(field) ? field.checked !== field.defaultChecked : field.type !== "hidden" && field.value !== field.defaultValue);
+
 /** A region that is fetched again every `data-live` milliseconds, until the server sends it without. */
 async function live(region) {
   while (region.dataset.live) {
@@ -115,7 +119,13 @@ async function live(region) {
     if (region.innerHTML === fresh.innerHTML && region.dataset.live === fresh.dataset.live) continue;
     const open = [...region.querySelectorAll("details")].map((one) => one.open);
     const held = region.contains(document.activeElement) ? document.activeElement.id : "";
+    const written = [...region.querySelectorAll("input, textarea")].filter(changed);
     region.replaceChildren(...fresh.childNodes);
+    for (const one of written) {
+      const same = [...region.querySelectorAll("input, textarea")].find((other) => other.name === one.name && (!choice(one) || other.value === one.value));
+      if (same && choice(one)) same.checked = one.checked;
+      else if (same) same.value = one.value;
+    }
     [...region.querySelectorAll("details")].forEach((one, place) => { one.open = Boolean(open[place]); });
     if (held) document.getElementById(held)?.focus();
     if (fresh.dataset.live) region.dataset.live = fresh.dataset.live;
@@ -124,6 +134,20 @@ async function live(region) {
     enhance(region);
   }
 }
+
+/** A form is sent once: a second press would act again, or on what the next page has in the same place. */
+let sent = false;
+document.addEventListener("submit", (event) => {
+  if (event.defaultPrevented) return; // a script sends it and stays here
+  if (sent) { event.preventDefault(); return; }
+  sent = true;
+  setTimeout(() => { sent = false; }, 5000); // a download leaves the page where it is
+});
+addEventListener("pageshow", () => { sent = false; });
+document.addEventListener("click", (event) => {
+  const button = event.target.closest?.("button");
+  if (event.detail > 1 && button?.type === "submit" && button.form) event.preventDefault();
+}, true);
 
 enhance(document);
 document.querySelectorAll("[data-live]").forEach(live);

@@ -23,6 +23,7 @@ function slide(row) {
     input.setAttribute("aria-valuetext", words);
   };
   input.addEventListener("input", show);
+  addEventListener("pageshow", () => { input.disabled = false; show(); }); // Back brings what was set before
   show();
   // Untouched ones are not sent: stepping has rounded them, and they are to stay as they are.
   input.form.addEventListener("submit", () => { if (Math.abs(Number(input.value) - saved) < 0.005) input.disabled = true; });
@@ -132,7 +133,7 @@ const labelling = document.querySelector("[data-keys]");
 if (labelling) {
   document.querySelector("[data-keys-hint]").hidden = false;
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input[type=text], textarea, select")) return;
+    if (event.repeat || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input[type=text], textarea, select")) return;
     const target = labelling.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
     if (!target || (event.key === "Enter" && event.target.closest("a, button, summary"))) return;
     event.preventDefault();

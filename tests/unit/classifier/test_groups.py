@@ -144,3 +144,16 @@ def test_what_cannot_be_read_as_groups_is_refused(toy_base: Path, model_folder: 
         clf.fit(texts, [[*lists[0], "urgent"], *lists[1:]])
     with pytest.raises(InputError, match="in no groups"):
         Classifier.load(model_folder).evaluate_groups(["a"], ["film"])
+
+
+def test_an_update_takes_no_new_group_and_keeps_a_temperature_a_group(folder: Path) -> None:
+    clf = Classifier.load(folder)
+    texts, lists = _grouped(times=1, start=50)
+    urgent = [[*labels, f"urgency: {('high', 'low')[row % 2]}"] for row, labels in enumerate(lists)]
+    with pytest.raises(InputError, match=r"have no label of the group with 'urgency: high', 'urgency: low'\. A group"):
+        clf.update(texts, urgent)
+    before = clf.decision_.calibration.scale
+    clf.update(texts[:1], [[lists[0][0], "tone: odd"]])
+    after = dict(zip(clf.decision_.labels, clf.decision_.calibration.scale, strict=True))
+    assert after["tone: odd"] == after["tone: calm"] == pytest.approx(before[0])
+    assert after["topic: card"] == pytest.approx(before[2])

@@ -135,3 +135,24 @@ def test_what_cannot_be_updated_is_refused_and_nothing_changes(
         assert each.keep_examples is False
         with pytest.raises(InputError, match="keep_examples=False"):
             each.update(["a card"], ["card"])
+
+
+def test_texts_that_all_carry_a_label_say_nothing_of_where_others_end(multi_folder: Path) -> None:
+    before = Classifier.load(multi_folder)
+    column = list(before.classes_).index("parcel")
+    assert before.decision_.thresholds is not None
+    threshold = before.decision_.thresholds[column]
+    for times in (2, 6, 20):
+        clf = Classifier.load(multi_folder)
+        texts, names = labelled("parcel", times=times, start=60)
+        clf.update(texts, [[name] for name in names])
+        assert clf.decision_.thresholds is not None
+        assert clf.decision_.thresholds[column] == pytest.approx(threshold)
+        texts, names = labelled("rain", times=times, start=60)
+        clf.update(texts, [[name] for name in names])
+        assert clf.decision_.thresholds[-1] == pytest.approx(np.median(before.decision_.thresholds), abs=0.05)
+
+
+def test_several_spellings_of_one_text_are_no_held_out_texts(model_folder: Path) -> None:
+    done = Classifier.load(model_folder).update(["Where is my parcel 3", "where is my  parcel 3"], ["parcel", "parcel"])
+    assert done.after is None

@@ -3,7 +3,7 @@ import pytest
 from sklearn.neighbors import NearestNeighbors
 
 from fewfit.data import neighbours
-from fewfit.data.neighbours import near_pairs, near_similarity, nearest
+from fewfit.data.neighbours import near_matches, near_pairs, near_similarity, nearest
 
 
 def _vectors(n: int, seed: int = 0) -> np.ndarray:
@@ -38,9 +38,24 @@ def test_near_copies_are_found_however_alike_all_texts_are(shift: float) -> None
     vectors = _vectors(60) + shift
     vectors[7] = vectors[41] + 0.05 * _vectors(1, seed=2)[0]
     assert [pair[:2] for pair in near_pairs(vectors)] == [(7, 41)]
-    assert [pair[:2] for pair in near_pairs(vectors[:10], among=vectors[40:42])] == [(7, 1)]
+    assert near_matches(vectors[:10], vectors[40:42]) == [(7, 1)]
 
 
 def test_one_text_is_near_no_other() -> None:
     assert near_pairs(_vectors(1)) == []
     assert near_similarity(_vectors(1)) == 1.0
+
+
+def test_many_copies_of_one_kind_leave_room_for_pairs_of_two() -> None:
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(1000, 32))
+    vectors[:460] = vectors[0] + 0.01 * rng.normal(size=(460, 32))
+    vectors[999] = vectors[998] + 0.01 * rng.normal(size=32)
+    kinds = np.zeros(1000, dtype=int)
+    kinds[999] = 1
+    assert [pair[:2] for pair in near_pairs(vectors, kinds=kinds)] == [(998, 999)]
+    others = np.concatenate([vectors[:230], vectors[[999]], rng.normal(size=(5, 32))])
+    found = near_matches(vectors[:999], others)
+    assert {row for row, _ in found} == {*range(460), 998}
+    assert {column for _, column in found} == set(range(231))
+    assert near_matches(vectors[:0], others) == []

@@ -42,6 +42,29 @@ def test_multilabel_margins_are_distances_to_the_thresholds() -> None:
     assert (found.agreement, found.overturned) == (0, 1)
 
 
+@pytest.mark.parametrize("n_labels", [3, 10, 150, 1000])
+def test_many_labels_do_not_hide_that_some_differ(n_labels: int) -> None:
+    head = Head(np.zeros((n_labels, 1), dtype=np.float32), np.zeros(n_labels, dtype=np.float32))
+    decision = Decision("single", tuple(map(str, range(n_labels))), head, Calibration.identity(n_labels))
+    trained, answers = (np.full((96, n_labels), (1 - surest) / (n_labels - 1)) for surest in (0.95, 0.55))
+    trained[:, 0], answers[:32, 0] = 0.95, 0.55
+    answers[32:] = trained[32:]
+    found = compare(decision, trained, answers, "int8", tolerance=0.05)
+    assert found.p99_difference > 0.3
+    assert not found.holds
+
+
+def test_a_choice_is_overturned_by_the_margin_in_its_own_group() -> None:
+    head = Head(np.zeros((4, 1), dtype=np.float32), np.zeros(4, dtype=np.float32))
+    decision = Decision("multi", tuple("abcd"), head, Calibration.identity(4), groups=((0, 1), (2, 3)))
+    trained = np.array([[0.52, 0.48, 0.95, 0.05]] * 1000)
+    answers = trained.copy()
+    answers[0] = [0.48, 0.52, 0.95, 0.05]
+    assert compare(decision, trained, answers, "int8", tolerance=0.05).overturned == 0
+    answers[0] = [0.52, 0.48, 0.05, 0.95]
+    assert compare(decision, trained, answers, "int8", tolerance=0.05).overturned == 1
+
+
 def test_probe_texts_are_no_training_texts_and_cover_odd_ones() -> None:
     texts = [f"this is text number {number} about {topic}" for number in range(30) for topic in ("cards", "films")]
     asked = probe_texts(texts)

@@ -38,3 +38,24 @@ def test_thresholds_are_always_between_0_and_1(seed: int, n_texts: int, n_labels
     thresholds = fit_thresholds(rng.random((n_texts, n_labels)), _targets(truth))
     assert thresholds.shape == (n_labels,)
     assert ((thresholds >= 0) & (thresholds <= 1)).all()
+
+
+def test_rare_labels_have_cuts_among_them() -> None:
+    rng = np.random.default_rng(0)
+    n_texts, n_labels = 300, 400
+
+    def drawn() -> tuple[np.ndarray, np.ndarray]:
+        truth = np.zeros((n_texts, n_labels), dtype=bool)
+        truth[np.arange(n_texts), rng.integers(0, n_labels, n_texts)] = True
+        return 1 / (1 + np.exp(-rng.normal(np.where(truth, -1.0, -5.0), 1.0))), truth
+
+    def macro_f1(given: np.ndarray, truth: np.ndarray) -> float:
+        hits, total = 2 * (given & truth).sum(axis=0), given.sum(axis=0) + truth.sum(axis=0)
+        return float(np.mean((hits / np.maximum(total, 1))[truth.any(axis=0)]))
+
+    confidences, truth = drawn()
+    labels = tuple(f"{number:03}" for number in range(n_labels))
+    thresholds = fit_thresholds(confidences, Targets("multi", labels, truth))
+    others, due = drawn()
+    best = max(macro_f1(others >= cut, due) for cut in np.linspace(0.02, 0.6, 30))
+    assert macro_f1(others >= thresholds, due) > best - 0.05
