@@ -226,6 +226,23 @@ def test_a_threshold_is_moved_by_keys_and_saved_as_a_version(tab: Tab, topics: s
     tab.check()
 
 
+def test_a_double_click_acts_once(tab: Tab, topics: str) -> None:
+    page = tab.page
+    tab.go(f"/models/{topics}")
+    page.get_by_role("slider", name="billing").press("End")
+    save = page.get_by_role("button", name="Save as version")
+    number = int(str(save.text_content()).rpartition(" ")[2])
+    save.dblclick()
+    page.wait_for_url(f"**?version={number}")
+    page.go_back()
+    slider = page.get_by_role("slider", name="billing")
+    # What Back brings is what is said, and it can be sent again.
+    expect(page.locator(".slider", has=slider).locator("output")).to_contain_text(f"{float(slider.input_value()):.2f}")
+    tab.go(f"/models/{topics}/versions")
+    expect(page.get_by_role("link", name=f"Version {number}", exact=True)).to_be_visible()
+    expect(page.get_by_role("link", name=f"Version {number + 1}", exact=True)).to_have_count(0)
+
+
 def server_thresholds(server: LiveServer, model: str, version: int | None = None) -> dict[str, float]:
     query = "" if version is None else f"?version={version}"
     report = server.request("GET", f"/v1/finetuning/finetuned-models/{model}/report{query}").json["report"]
