@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -156,3 +157,16 @@ def test_texts_that_all_carry_a_label_say_nothing_of_where_others_end(multi_fold
 def test_several_spellings_of_one_text_are_no_held_out_texts(model_folder: Path) -> None:
     done = Classifier.load(model_folder).update(["Where is my parcel 3", "where is my  parcel 3"], ["parcel", "parcel"])
     assert done.after is None
+
+
+def test_new_texts_are_compared_with_what_the_model_that_was_kept_had_right(model_folder: Path) -> None:
+    texts, names = labelled("card", "film", "parcel", times=1, start=20)
+    wrong = [*names[3:], *names[:3]]
+    reasons = {}
+    for tuned in (True, False):
+        clf = Classifier.load(model_folder)
+        figures = {"tuned": {"subset_accuracy": 0.9}, "frozen": {"subset_accuracy": 0.1}}
+        manifest = replace(clf.manifest_, tuned=tuned, metrics={"out_of_fold": figures})
+        clf._artifact = replace(clf._artifact, manifest=manifest)
+        reasons[tuned] = any("unlike the old ones" in reason for reason in clf.update(texts, wrong).reasons)
+    assert reasons == {True: True, False: False}

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,6 +44,14 @@ def test_both_ways_are_looked_at_where_enough_texts_are_long_and_some_are_held_o
     assert windows.ways == ways
     assert windows.too_long == n_long / 40
     assert (len(windows.token_ids) > 40) == ("windows" in ways)
+
+
+def test_unlabelled_texts_do_not_say_how_many_are_long(tokenizer: Tokenizer) -> None:
+    given: dict[str, Any] = {"max_length": 16, "long_texts": "auto", "held_out": True, "n_labelled": 20}
+    windows = TrainingWindows(tokenizer, [*[LONG] * 2, *["film"] * 118], **given)
+    assert (windows.too_long, windows.ways) == (0.1, ("cut", "windows"))
+    windows = TrainingWindows(tokenizer, [*["film"] * 20, *[LONG] * 100], **given)
+    assert (windows.too_long, windows.ways) == (0.0, ("cut",))
 
 
 def test_embeddings_of_windows_become_those_of_texts(tokenizer: Tokenizer) -> None:
