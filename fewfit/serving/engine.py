@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, get_args
@@ -132,12 +133,7 @@ class Engine:
         """
         served = self._served(model)
         step = max(1, self.settings.queue_limit_texts // (4 * served.windows))
-
-        def submit(texts: Sequence[str]) -> Future[Answers]:
-            reply = ThreadReply()
-            self._ask(reply, served, texts, truncate, organisation, speed, wait=wait)
-            return reply.future
-
+        submit = partial(self.submit, served, truncate=truncate, organisation=organisation, speed=speed, wait=wait)
         if isinstance(texts, str) or len(texts) <= step:
             return submit(texts).result()
         parts: list[Answers] = []
@@ -179,13 +175,15 @@ class Engine:
         truncate: Truncate = "end",
         organisation: str | None = None,
         speed: Speed = "full",
+        wait: bool = False,
     ) -> Future[Answers]:
         """Puts texts into the queue; the future holds their answers. Cancelling it drops them.
 
-        `organisation` keeps cached answers apart. Raises QueueFullError where too many texts wait.
+        `organisation` keeps cached answers apart. Where too many texts wait, QueueFullError is raised, or with `wait`
+        the caller waits until there is room.
         """
         reply = ThreadReply()
-        self._ask(reply, model, texts, truncate, organisation, speed)
+        self._ask(reply, model, texts, truncate, organisation, speed, wait=wait)
         return reply.future
 
     def _ask(
