@@ -86,7 +86,10 @@ def updated(
     others = [row for row, text in enumerate(examples.texts) if text_key(text) not in repeated]
     kept = examples.take(np.array(others, dtype=int))
     matrix = np.concatenate([_widened(kept.matrix, new.n_labels), new.matrix])
-    everything = replace(new, matrix=matrix)
+    n_examples = int(artifact.manifest.training["n_texts"]) - (len(examples) - len(kept)) + len(texts)
+    kept_before = _widened(examples.matrix, new.n_labels).sum(axis=0)
+    counts = _label_counts(artifact, new.labels, kept_before) - kept_before + matrix.sum(axis=0)
+    everything = replace(new, matrix=matrix, weights=_weights_of_all(new, matrix, counts, n_examples))
     _check_kept(everything, len(kept))
     together = np.concatenate([kept.embeddings.astype(np.float32), embeddings])
     tuned = artifact.manifest.tuned
@@ -106,14 +109,15 @@ def updated(
     update = Update(
         n_added=len(texts) - n_replaced,
         n_replaced=n_replaced,
-        n_examples=int(artifact.manifest.training["n_texts"]) - (len(examples) - len(kept)) + len(texts),
+        n_examples=n_examples,
         new_labels=new.labels[len(decision.labels) :],
         before=before,
         after=after,
         reasons=_reasons(artifact, new, len(texts) - n_replaced, before),
         elapsed_s=time.monotonic() - started_s,
     )
-    return _changed(artifact, changed, KeptExamples.of([*kept.texts, *texts], together, matrix), update), update
+    examples = KeptExamples.of([*kept.texts, *texts], together, matrix)
+    return _changed(artifact, changed, examples, counts, update), update
 
 
 def _targets(artifact: Artifact, labels: Sequence[Any], rows: Sequence[int]) -> "Targets":
@@ -154,6 +158,27 @@ def _check_kept(targets: "Targets", n_kept: int) -> None:
 
 def _widened(matrix: np.ndarray, n_labels: int) -> np.ndarray:
     return np.pad(matrix, ((0, 0), (0, n_labels - matrix.shape[1])))
+
+
+def _label_counts(artifact: Artifact, labels: Sequence[str], kept: np.ndarray) -> np.ndarray:
+    """How many examples of each label the model was made from, (n_labels,); it may have `kept` fewer."""
+    recorded = artifact.manifest.training.get("label_counts", {})
+    return np.array([recorded.get(label, count) for label, count in zip(labels, kept.tolist(), strict=True)])
+
+
+def _weights_of_all(new: "Targets", matrix: np.ndarray, counts: np.ndarray, n_examples: int) -> np.ndarray | None:
+    """The weights of the labels, where `matrix` is a sample of `n_examples` that has too much of the rare ones.
+
+    `counts` (n_labels,) are of all of them. Where labels count alike the sample does not matter.
+    """
+    if new.weights is None:
+        return None
+    sample = matrix.sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = (counts / n_examples) / (sample / len(matrix))
+        if not new.exclusive:  # a label's positives are weighted beside its negatives
+            share /= ((n_examples - counts) / n_examples) / ((len(matrix) - sample) / len(matrix))
+    return new.weights * np.where(np.isfinite(share) & (share > 0), share, 1.0)
 
 
 def _before(artifact: Artifact, new: "Targets", embeddings: np.ndarray) -> "Metrics | None":
@@ -254,11 +279,12 @@ def _reasons(artifact: Artifact, new: "Targets", n_added: int, before: "Metrics 
     return tuple(reasons)
 
 
-def _changed(artifact: Artifact, decision: Decision, examples: KeptExamples, update: Update) -> Artifact:
+def _changed(
+    artifact: Artifact, decision: Decision, examples: KeptExamples, counts: np.ndarray, update: Update
+) -> Artifact:
     from fewfit.serving.preparing import with_decision
 
     record = artifact.manifest.training
-    counts = dict(zip(decision.labels, map(int, examples.matrix.sum(axis=0)), strict=True))
     entry = {
         "created_at": now(),
         "n_texts": update.n_added + update.n_replaced,
@@ -270,7 +296,7 @@ def _changed(artifact: Artifact, decision: Decision, examples: KeptExamples, upd
         "n_texts": update.n_examples,
         "n_tuned": record.get("n_tuned", record["n_texts"]),
         "untuned_labels": [*record.get("untuned_labels", []), *update.new_labels],
-        "label_counts": counts,
+        "label_counts": dict(zip(decision.labels, counts.tolist(), strict=True)),
         "updates": [*record.get("updates", []), entry],
     }
     metrics = {**artifact.manifest.metrics}

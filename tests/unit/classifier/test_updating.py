@@ -7,6 +7,7 @@ import pytest
 
 from fewfit import Classifier
 from fewfit.data import text_key
+from fewfit.decision import Kind
 from fewfit.errors import InputError
 from tests.unit.classifier.conftest import QUICK, labelled
 
@@ -170,3 +171,38 @@ def test_new_texts_are_compared_with_what_the_model_that_was_kept_had_right(mode
         clf._artifact = replace(clf._artifact, manifest=manifest)
         reasons[tuned] = any("unlike the old ones" in reason for reason in clf.update(texts, wrong).reasons)
     assert reasons == {True: True, False: False}
+
+
+# Of 72 cards and 12 films a model keeps 12 each, and gets another card.
+@pytest.mark.parametrize(
+    ("kind", "weights"),
+    [
+        ("single", [(73 / 85) / (13 / 25), (12 / 85) / (12 / 25)]),
+        ("multi", [(73 / 12) / (13 / 12), (12 / 73) / (12 / 13)]),
+    ],
+)
+def test_labels_stay_as_frequent_as_they_were_where_a_balanced_sample_is_kept(
+    toy_base: Path, kind: Kind, weights: list[float]
+) -> None:
+    from fewfit.training import Targets, fit_head
+
+    texts, names = labelled("card", times=24)
+    films, _ = labelled("film", times=4)
+    single = [*names, *["film"] * len(films)]
+    given: Any = single if kind == "single" else [[name] for name in single]
+    clf = Classifier(base=toy_base, settings=QUICK, class_weight=None).fit([*texts, *films], given)
+    assert clf._artifact.examples is not None
+    old = clf._artifact.examples.take(np.r_[: len(films), len(texts) : len(texts) + len(films)])
+    clf._artifact = replace(clf._artifact, examples=old)
+    together = np.concatenate([old.embeddings.astype(np.float32), clf._runtime().embed(["a second card"])])
+    done = clf.update(["a second card"], ["card"] if kind == "single" else [["card"]])
+    assert done.n_examples == 85
+    assert clf.manifest_.training["label_counts"] == {"card": 73, "film": 12}
+    targets = Targets(kind, ("card", "film"), np.concatenate([old.matrix, [[True, False]]]))
+    expected = fit_head(together, replace(targets, weights=np.array(weights)), tuned=True)
+    size = np.abs(expected.weight).max()
+    np.testing.assert_allclose(clf.decision_.head.weight, expected.weight, atol=0.02 * size)
+    np.testing.assert_allclose(clf.decision_.head.bias, expected.bias, atol=0.02 * size)
+    again = clf.update(["a third card"], ["card"] if kind == "single" else [["card"]])
+    assert again.n_examples == 86
+    assert clf.manifest_.training["label_counts"] == {"card": 74, "film": 12}
