@@ -55,9 +55,12 @@ class DelimitedTable:
         # Peeked records tell a header from a first row.
         peeked = list(itertools.islice(records, min(len(sample), _SAMPLE_LINES)))
         self._records = itertools.chain(peeked, records)
+        self._dialect = dialect
+        # Records that may be several rows: by their row, the number and the values of each of their lines.
+        self.joined: dict[int, list[tuple[int, tuple[str, ...]]]] = {}
         self.empty = not peeked
-        first = peeked[0][1] if peeked else []
-        self.header = named or _has_header(first, [fields for _, fields in peeked[1:]], one_column=one_column)
+        first = peeked[0].fields if peeked else []
+        self.header = named or _has_header(first, [record.fields for record in peeked[1:]], one_column=one_column)
         if self.header:
             self.columns: Sequence[str] = [name.strip() for name in first]
             next(self._records, None)
@@ -68,7 +71,7 @@ class DelimitedTable:
                 f"The file has one column and no header that names it: its first row {quoted(first[0])} is read as a "
                 "text like the others.",
                 "If the first row is a header, give --text-column.",
-                rows=[peeked[0][0]],
+                rows=[peeked[0].row],
             )
         else:
             self.columns = ["text", "label"]
@@ -83,18 +86,25 @@ class DelimitedTable:
         return "csv"
 
     def cells(self, columns: Sequence[str]) -> Iterator[tuple[int, tuple[object, ...]]]:
-        """Row number and the values of some columns; rows with another number of fields are reported."""
+        """Row number and the values of some columns; rows with another number of fields are reported.
+
+        A record that may be several rows, joined by a stray quote, is in `joined` by the time that it is given.
+        """
         indices = [list(self.columns).index(column) for column in columns]
         width = len(self.columns)
-        for row, fields in self._records:
+        for row, fields, lines in self._records:
             if len(fields) == width:
+                apart = self._dialect.apart(lines)
+                if apart and all(len(line) == width for line in apart):
+                    values = (tuple(line[index] for index in indices) for line in apart)
+                    self.joined[row] = list(enumerate(values, start=row))
                 yield row, tuple(fields[index] for index in indices)
             else:
                 self._problems.add("field_count", row, f"{len(fields)} fields instead of {width}")
 
-    def _report_no_header(self, peeked: list[tuple[int, list[str]]]) -> None:
-        row, (text, label) = peeked[0]
-        alone = len(peeked) > 1 and all(fields[-1].strip() != label.strip() for _, fields in peeked[1:])
+    def _report_no_header(self, peeked: Sequence["_Record"]) -> None:
+        row, (text, label), _ = peeked[0]
+        alone = len(peeked) > 1 and all(record.fields[-1].strip() != label.strip() for record in peeked[1:])
         doubt = " No other row near it has that label, so it may be a header after all." if alone else ""
         self._problems.add_warning(
             "no_header",
@@ -131,6 +141,16 @@ class _Dialect(NamedTuple):
 
     def reader(self, lines: Iterable[str]) -> Iterator[list[str]]:
         return csv.reader(lines, delimiter=self.delimiter, skipinitialspace=self.spaced, strict=True)
+
+    def apart(self, lines: Sequence[str]) -> list[list[str]]:
+        """The fields of each line of a record, as if the quote that is open in the first were a letter."""
+        if len(lines) < 2:
+            return []
+        first = csv.reader(lines[:1], delimiter=self.delimiter, quoting=csv.QUOTE_NONE)
+        try:
+            return [*first, *(next(self.reader([line])) for line in lines[1:])]
+        except csv.Error:
+            return []
 
 
 def _spaced(lines: Sequence[str], delimiter: str) -> bool:
@@ -178,13 +198,21 @@ def _has_header(first: Sequence[str], following: Sequence[Sequence[str]], *, one
     return all(len(fields) <= column or fields[column].strip() != first[column].strip() for fields in following)
 
 
+class _Record(NamedTuple):
+    """The fields of a record, the number of its first line, and its lines."""
+
+    row: int
+    fields: list[str]
+    lines: list[str]
+
+
 class _Feed:
     """Lines for the csv module that remembers those of the current record, to go back into it."""
 
     def __init__(self, lines: Iterator[str]) -> None:
         self._lines = lines
         self._again: deque[str] = deque()
-        self._record: list[str] = []
+        self.record: list[str] = []
         self._characters_left = _REREAD_CHARACTERS
         self.number = 0
 
@@ -193,18 +221,18 @@ class _Feed:
 
     def __next__(self) -> str:
         line = self._again.popleft() if self._again else next(self._lines)
-        self._record.append(line)
+        self.record.append(line)
         self.number += 1
         return line
 
     def begin(self) -> int:
         """Starts a record and returns the number of its first line."""
-        self._record.clear()
+        self.record = []
         return self.number + 1
 
     def back_to_second_line(self) -> None:
         """Gives the record's lines after its first one again, as long as that stays cheap."""
-        lines = self._record[1:]
+        lines = self.record[1:]
         self._characters_left -= sum(map(len, lines))
         if self._characters_left < 0:
             return
@@ -212,9 +240,7 @@ class _Feed:
         self.number -= len(lines)
 
 
-def _records(
-    lines: Iterator[str], source: TextLines, dialect: _Dialect, problems: Problems
-) -> Iterator[tuple[int, list[str]]]:
+def _records(lines: Iterator[str], source: TextLines, dialect: _Dialect, problems: Problems) -> Iterator[_Record]:
     """Records with the line on which they begin. Those with bad bytes or broken quotes are left out."""
     _raise_field_limit()
     feed = _Feed(lines)
@@ -236,7 +262,7 @@ def _records(
         blank = len(fields) < 2 and not "".join(fields).strip()
         if not blank and (header or not bad):
             header = False
-            yield row, fields
+            yield _Record(row, fields, feed.record)
 
 
 def _explain(error: csv.Error, first: int, last: int) -> str:

@@ -2,6 +2,7 @@
 
 import codecs
 import io
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from fewfit.data.memory import table_in_memory
 from fewfit.data.parquet import ParquetTable
 from fewfit.data.problems import Problems
 from fewfit.data.report import Report, quoted
-from fewfit.data.table import Table, find_columns
+from fewfit.data.table import Columns, Table, find_columns
 from fewfit.errors import InputError
 
 FileFormat = Literal["csv", "tsv", "jsonl", "parquet", "txt"]
@@ -211,11 +212,12 @@ def _read_table(table: Table, name: str, options: ReadOptions, problems: Problem
     cells: list[object] = []
     # One string object a distinct cell: a column of labels is mostly repetition.
     known: dict[str, str] = {}
-    for row, (text, cell) in table.cells((columns.text, columns.label)):
+    for row, (text, cell) in _cells(table, columns, problems):
         cells.append(cell)
         read = read_text(text, row, problems)
         if read is not None:
             rows.append((row, read, known.setdefault(cell, cell) if isinstance(cell, str) else cell))
+    rows.sort(key=lambda found: found[0])
     # In a file, or where a separator is given, several labels share a string.
     written = table.format == "csv" or options.label_separator is not None
     reading = find_reading(cells, options.kind, options.label_separator, problems, written=written)
@@ -235,6 +237,30 @@ def _read_table(table: Table, name: str, options: ReadOptions, problems: Problem
         header=delimited.header if delimited else True,
     )
     return Dataset(tuple(examples), reading.kind, name, read_as)
+
+
+def _cells(table: Table, columns: Columns, problems: Problems) -> Iterator[tuple[int, tuple[object, ...]]]:
+    """Row number, text and label of each row; rows that a stray quote joined come last, one by one."""
+    joined = table.joined if isinstance(table, DelimitedTable) else {}
+    whole: dict[int, tuple[object, ...]] = {}
+    labels = set[object]()
+    for row, values in table.cells((columns.text, columns.label)):
+        if row in joined:
+            whole[row] = values
+            continue
+        if isinstance(table, DelimitedTable):
+            labels.add(values[1])
+        yield row, values
+    for row, values in whole.items():
+        # The lines of a text over several lines have no label of other rows where theirs would be.
+        others = Counter(label for _, (_, label) in joined[row] if label.strip())
+        others -= Counter([str(values[1])])
+        if 2 * sum(count for label, count in others.items() if label in labels) < len(joined[row]):
+            yield row, values
+            continue
+        last = joined[row][-1][0]
+        problems.add("broken_quoting", row, f"a quote opened here is closed in line {last}, after whole rows")
+        yield from joined[row][1:]
 
 
 def read_text(value: object, row: int, problems: Problems) -> str | None:

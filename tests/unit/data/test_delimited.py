@@ -26,6 +26,33 @@ def test_broken_quoting_is_reported_where_the_quote_opens(data: bytes, rows: tup
     assert [finding.rows for finding in report if finding.code == "broken_quoting"] == ([rows] if rows else [])
 
 
+@pytest.mark.parametrize("delimiter", [",", "\t"])
+@pytest.mark.parametrize("flipped", [False, True])
+def test_a_quote_that_another_one_closes_rows_later_loses_its_own_row(delimiter: str, flipped: bool) -> None:
+    rows = [("text", "label"), ('"open', "a"), ("middle", "b"), ('a screen of 5"', "a"), ("fine", "a"), ("late", "b")]
+    lines = (delimiter.join(reversed(row) if flipped else row) for row in rows)
+    dataset, report = read_dataset("\n".join(lines).encode())
+
+    assert [(example.row, example.text) for example in dataset.examples][-3:] == [
+        (4, 'a screen of 5"'),
+        (5, "fine"),
+        (6, "late"),
+    ]
+    assert len(dataset) == 4
+    assert [(finding.code, finding.rows) for finding in report] == [("broken_quoting", (2,))]
+
+
+@pytest.mark.parametrize("text", ["Dear team,\nmy parcel, late", "see\nx,y\nz", "one,\ntwo,\nthree,a,\n"])
+def test_a_text_over_several_lines_with_delimiters_in_it_stays_whole(text: str) -> None:
+    for line in (f'"{text}",a', f'a,"{text}"'):
+        header = "text,label" if line.endswith("a") else "label,text"
+        other = "fine,b" if line.endswith("a") else "b,fine"
+        dataset, report = read_dataset(f"{header}\n{line}\n{other}\n".encode())
+
+        assert dataset.texts == [text, "fine"]
+        assert report.ok
+
+
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_spaces_between_a_delimiter_and_a_quote_are_no_part_of_the_field(delimiter: str) -> None:
     lines = ['"text"~ "label"', '"so, it is; or\t| not"~  "a"', '"say ""x"""~ "b"', "plain~ c"]
