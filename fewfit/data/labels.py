@@ -13,9 +13,11 @@ from fewfit.data.report import counted, quoted
 
 # What separates labels in a cell, most telling first.
 SEPARATORS: Final = ("|", ";", ",")
-# A list of strings as Python writes it; JSON is tried first.
-_WRITTEN_ITEM: Final = re.compile(r"""'[^'\\]*'|"[^"\\]*\"""")
-_WRITTEN_LIST: Final = re.compile(rf"\[\s*(?:(?:{_WRITTEN_ITEM.pattern})(?:\s*,\s*(?:{_WRITTEN_ITEM.pattern}))*)?\s*\]")
+# Strings as Python writes a list, a tuple or a set of them, and numpy an array; JSON is tried first.
+_WRITTEN_ITEM: Final = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|None""", re.DOTALL)
+_ITEMS: Final = rf"\s*(?:{_WRITTEN_ITEM.pattern})(?:(?:\s*,\s*|\s+)(?:{_WRITTEN_ITEM.pattern}))*\s*(?:,\s*)?"
+_WRITTEN_LIST: Final = re.compile(rf"\[(?:{_ITEMS}|\s*)\]|\({_ITEMS}\)|\{{{_ITEMS}\}}", re.DOTALL)
+_ESCAPED: Final = re.compile(r"""\\([\\'"])""")
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ def find_reading(
     counts = Counter(cell.strip() for cell in cells if isinstance(cell, str))
     if separator is not None:
         return LabelReading("multi", separator)
-    if _are_lists(counts):
+    if _are_lists(counts, problems):
         return LabelReading("multi")
     found = _find_separator(counts)
     if found is not None and kind is None:
@@ -84,19 +86,39 @@ def read_label(
 
 def _kind_of_values(cells: Iterable[object], problems: Problems) -> Kind:
     lists = strings = 0
+    widths = set[int]()
     for cell in cells:
-        if isinstance(_as_list(cell), list):
+        items = _as_list(cell)
+        if isinstance(items, list):
             lists += 1
+            widths.add(_indicator_width(items))
         elif isinstance(cell, str):
             strings += 1
-    if lists and strings:
+    _report_lists(lists, strings, widths, problems)
+    return "multi" if lists else "single"
+
+
+def _indicator_width(items: list[object]) -> int:
+    """How many labels a list of 0 and 1 is about; 0 for a list of labels."""
+    return len(items) if all(isinstance(item, int) and item in (0, 1) for item in items) else 0
+
+
+def _report_lists(lists: int, strings: int, widths: set[int], problems: Problems) -> None:
+    """What is wrong with lists as labels, of the given indicator widths."""
+    width = max(widths, default=0)
+    if len(widths) == 1 and width > 1:
+        problems.add_error(
+            "wrong_type",
+            f"The labels are lists of {width} numbers, 0 and 1, as if for one label each; their names are not there.",
+            'Write the names of those that are 1: ["billing", "urgent"].',
+        )
+    elif lists and strings:
         problems.add_warning(
             "mixed_label_types",
             f"{counted(lists, 'row')} with a list of labels and {counted(strings, 'row')} with a string: the data "
             "are read as multilabel, a string as one label.",
             "Write lists everywhere; or, if each text has exactly one label, strings.",
         )
-    return "multi" if lists else "single"
 
 
 def _as_list(cell: object) -> object:
@@ -156,22 +178,30 @@ def _described(item: object) -> str:
     return f"{quoted(str(item), 20)}, of type {type(item).__name__}"
 
 
-def _are_lists(counts: Counter[str]) -> bool:
-    """Whether cells are lists written out, as pandas writes them: "['a', 'b']"."""
-    cells = [cell for cell in counts if cell]
-    return bool(cells) and all(_list_in(cell) is not None for cell in cells)
+def _are_lists(counts: Counter[str], problems: Problems) -> bool:
+    """Whether cells are lists written out, as pandas writes them: "['a', 'b']". One that is not is a label."""
+    cells = {cell: _list_in(cell) for cell in counts if cell}
+    found = {cell: items for cell, items in cells.items() if items is not None}
+    # "[]" alone may be the name of a label.
+    if not found or (len(found) < len(cells) and not any(found.values())):
+        return False
+    lists = sum(counts[cell] for cell in found)
+    _report_lists(
+        lists, sum(counts[cell] for cell in cells) - lists, set(map(_indicator_width, found.values())), problems
+    )
+    return True
 
 
-def _list_in(cell: str) -> list[str] | None:
-    if not (cell.startswith("[") and cell.endswith("]")):
-        return None
+def _list_in(cell: str) -> list[object] | None:
     try:
-        value = json.loads(cell)
+        value = json.loads(cell) if cell.startswith("[") else None
     except (ValueError, RecursionError):
-        if _WRITTEN_LIST.fullmatch(cell):
-            return [item[1:-1] for item in _WRITTEN_ITEM.findall(cell)]
-        return None
-    return value if isinstance(value, list) and all(isinstance(item, str) for item in value) else None
+        value = None
+    if isinstance(value, list) and all(isinstance(item, str | int | None) for item in value):
+        return value
+    if _WRITTEN_LIST.fullmatch(cell):
+        return [None if item == "None" else _ESCAPED.sub(r"\1", item[1:-1]) for item in _WRITTEN_ITEM.findall(cell)]
+    return None
 
 
 def _find_separator(counts: Counter[str]) -> str | None:

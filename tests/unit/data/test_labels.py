@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from fewfit.data import Kind, read_dataset
@@ -62,6 +64,65 @@ def test_lists_written_into_cells_are_read(cells: tuple[str, ...]) -> None:
 
     assert dataset.targets == [["a", "b"], []]
     assert len(report) == 0
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ("['a' 'b, c']", "['a']", "[]"),  # numpy, as pandas writes what it read from Parquet
+        ("['a'\n 'b, c']", "['a']", "[]"),
+        ("('a', 'b, c')", "('a',)", ""),
+        ("{'a', 'b, c'}", "{'a'}", ""),
+    ],
+)
+def test_lists_as_numpy_and_python_write_them_are_read(cells: tuple[str, ...]) -> None:
+    dataset, report = read_dataset(csv_of(*cells))
+
+    assert dataset.targets == [["a", "b, c"], ["a"], []]
+    assert len(report) == 0
+
+
+def test_quotes_that_python_escapes_in_a_list_are_read() -> None:
+    dataset, _ = read_dataset(csv_of(r"""['it\'s ""late""', 'b']""", "['b']"))
+
+    assert dataset.targets == [['it\'s "late"', "b"], ["b"]]
+
+
+def test_numbers_in_a_written_list_are_labels() -> None:
+    dataset, report = read_dataset(csv_of("[0, 12]", "[3]", "[]"))
+
+    assert dataset.targets == [["0", "12"], ["3"], []]
+    assert report.codes == ("number_label",)
+
+
+def test_a_string_among_written_lists_is_one_label() -> None:
+    dataset, report = read_dataset(csv_of("['a', 'b']", "a", "['b']"))
+
+    assert dataset.targets == [["a", "b"], ["a"], ["b"]]
+    assert report.codes == ("mixed_label_types",)
+
+
+def test_an_empty_list_among_strings_is_a_label() -> None:
+    dataset, _ = read_dataset(csv_of("[]", "a"))
+
+    assert dataset.targets == ["[]", "a"]
+
+
+def test_lists_of_0_and_1_are_no_labels() -> None:
+    _, written = read_dataset(csv_of("[0, 1, 1]", "[1, 0, 0]"))
+    _, given = read_dataset((["x", "y"], [[0, 1, 1], [1, 0, 0]]))
+
+    assert "lists of 3 numbers" in written.errors[0].message
+    assert "lists of 3 numbers" in given.errors[0].message
+
+
+def test_a_list_that_is_not_closed_takes_linear_time() -> None:
+    started = time.perf_counter()
+    for cell in ("[" + " " * 200_000 + "x]", "['a'" + " " * 200_000 + "x]", "['a' " * 50_000 + "]"):
+        dataset, _ = read_dataset(csv_of(cell, "b"))
+        assert dataset.kind == "single"
+
+    assert time.perf_counter() - started < 10
 
 
 def test_a_cell_that_only_looks_like_a_list_is_a_label() -> None:
