@@ -32,7 +32,7 @@ FINDING_CODES: Final[dict[str, str]] = {
     "repeated_label": "A row has the same label twice; it counts once.",
     "number_label": "Labels are numbers; they are used as strings.",
     "mixed_label_types": "Some rows have a list of labels, others a string.",
-    "label_variants": "Labels differ only by upper and lower case or by white space.",
+    "label_variants": "Labels differ only by upper and lower case, white space or what cannot be seen.",
     "one_label": "There are fewer than two labels.",
     "rare_label": "A label has fewer examples than are needed.",
     "rare_label_dropped": "A label with too few examples was taken out.",

@@ -14,12 +14,13 @@ def text_key(text: str) -> str:
 
 
 def label_key(label: str) -> str:
-    """What is equal for labels that differ only in case or in white space, also between words.
+    r"""What is equal for labels that differ only in case, white space (also between words) or what cannot be seen.
 
-    >>> label_key("Lost Card") == label_key("lost  card") == label_key("lostcard")
+    >>> label_key("Lost Card") == label_key("lost  card") == label_key("lostcard\u200b")
     True
     """
-    return "".join(unicodedata.normalize("NFC", label).casefold().split())
+    seen = label if label.isascii() else "".join(c for c in label if unicodedata.category(c) != "Cf")
+    return "".join(unicodedata.normalize("NFC", seen).casefold().split())
 
 
 def new_texts(texts: Iterable[str], known: Iterable[str]) -> list[str]:

@@ -11,7 +11,7 @@ from fewfit.data.advice import advise
 from fewfit.data.dataset import Dataset, Example
 from fewfit.data.keys import label_key, text_key
 from fewfit.data.language import ENGLISH_SHARE, LanguageMix, language_mix
-from fewfit.data.report import Finding, Report, Severity, counted, listed, quoted, row_list
+from fewfit.data.report import SHOWN, Finding, Report, Severity, counted, listed, quoted, row_list
 from fewfit.errors import MissingExtraError
 
 CountTokens = Callable[[Sequence[str]], Sequence[int] | np.ndarray]
@@ -165,21 +165,33 @@ def _check_label_names(dataset: Dataset) -> Iterator[Finding]:
     spellings: dict[str, list[str]] = defaultdict(list)
     for label in dataset.label_names:
         spellings[label_key(label)].append(label)
-    counts = dataset.label_counts
-    for variants in spellings.values():
-        if len(variants) < 2:
-            continue
-        common = max(variants, key=lambda label: (counts[label], label))
-        others = [label for label in variants if label != common]
-        rows = tuple(example.row for example in dataset.examples if any(o in example.labels for o in others))
-        words = listed(f"{quoted(label)} ({counts[label]})" for label in variants)
+    several = [variants for variants in spellings.values() if len(variants) > 1]
+    if not several:
+        return
+    rows: dict[str, list[int]] = defaultdict(list)
+    for example in dataset.examples:
+        for label in example.labels:
+            rows[label].append(example.row)
+    for variants in several[:SHOWN]:
+        common = max(variants, key=lambda label: (len(rows[label]), label))
+        words = listed(f"{quoted(label)} ({len(rows[label])})" for label in variants)
         yield Finding(
             "label_variants",
             "warning",
-            f"The labels {words} differ only by upper and lower case or white space; they are different labels.",
-            rows=rows,
+            f"The labels {words} differ only by upper and lower case, white space or characters that cannot be seen; "
+            "they are different labels.",
+            rows=tuple(sorted({row for label in variants if label != common for row in rows[label]})),
             labels=tuple(variants),
             suggestion=f"If they mean the same, write {quoted(common)} everywhere.",
+        )
+    if more := several[SHOWN:]:
+        words = listed(" and ".join(quoted(label) for label in variants[:2]) for variants in more)
+        yield Finding(
+            "label_variants",
+            "warning",
+            f"{len(more):,} more labels are spelled in different ways: {words}.",
+            rows=tuple(sorted({row for variants in more for label in variants for row in rows[label]})),
+            suggestion="Are the labels in this column? If they mean the same, write each in one way.",
         )
 
 

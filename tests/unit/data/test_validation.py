@@ -1,3 +1,4 @@
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -95,6 +96,26 @@ def test_labels_that_differ_by_case_or_white_space_are_reported_with_the_rarer_o
     assert found.rows == (42, 43)
     assert "'Lost Card' (20)" in found.message
     assert "write 'Lost Card' everywhere" in found.suggestion
+
+
+def test_labels_that_differ_by_what_cannot_be_seen_are_reported() -> None:
+    labels = ("billing", "billing\u200b", "bil\u00adling", "\ufeffbilling")
+    found = finding(validate(single(*((sentence(n), label) for n, label in enumerate(labels)))), "label_variants")
+
+    assert set(found.labels) == set(labels)
+    assert r"'billing\u200b'" in found.message
+
+
+def test_a_column_of_texts_taken_for_labels_is_checked_in_linear_time() -> None:
+    pairs = [(sentence(n), f"{'L' if n % 2 else 'l'}abel {n // 2}") for n in range(20_000)]
+    started = time.perf_counter()
+
+    report = validate(single(*pairs), requirements=LENIENT)
+
+    assert time.perf_counter() - started < 10
+    found = [finding for finding in report if finding.code == "label_variants"]
+    assert len(found) == 11
+    assert "9,990 more labels" in found[-1].message
 
 
 def test_copies_and_contradictions_are_told_apart() -> None:
