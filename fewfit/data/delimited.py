@@ -24,6 +24,8 @@ _SAMPLE_CHARACTERS = 1 << 20
 # After a broken quote, reading goes on in the line after the one with the quote. This is how many characters
 # may be read twice for that, so that a file full of quotes takes linear time.
 _REREAD_CHARACTERS = 1 << 26
+# A first line by which programs tell Excel the delimiter.
+_SEP: Final = re.compile(r'"?sep=([^"])"?', re.IGNORECASE)
 # A cell longer than this is no column name.
 _NAME_CHARACTERS = 60
 
@@ -49,7 +51,10 @@ class DelimitedTable:
         self._problems = problems
         iterator = iter(lines)
         sample = _take(iterator)
-        self.delimiter = delimiter or find_delimiter(sample)
+        told = _SEP.fullmatch(sample[0].strip("\r\n")) if sample else None
+        if told is not None:
+            sample[0] = "\n"  # still a line, so that the others keep their numbers
+        self.delimiter = delimiter or (told.group(1) if told else find_delimiter(sample))
         dialect = _Dialect(self.delimiter, _spaced(sample, self.delimiter))
         records = _records(itertools.chain(sample, iterator), lines, dialect, problems)
         # Peeked records tell a header from a first row.
@@ -93,7 +98,9 @@ class DelimitedTable:
         indices = [list(self.columns).index(column) for column in columns]
         width = len(self.columns)
         for row, fields, lines in self._records:
-            if len(fields) == width:
+            if self.header and self._is_header(fields):
+                self._problems.add("repeated_header", row)
+            elif len(fields) == width:
                 apart = self._dialect.apart(lines)
                 if apart and all(len(line) == width for line in apart):
                     values = (tuple(line[index] for index in indices) for line in apart)
@@ -101,6 +108,11 @@ class DelimitedTable:
                 yield row, tuple(fields[index] for index in indices)
             else:
                 self._problems.add("field_count", row, f"{len(fields)} fields instead of {width}")
+
+    def _is_header(self, fields: list[str]) -> bool:
+        """Whether a later record is the header again, as where files were joined; a lone word may be a text."""
+        again = len(fields) > 1 and fields[-1].strip() == self.columns[-1]
+        return again and [name.strip("\ufeff").strip() for name in fields] == self.columns
 
     def _report_no_header(self, peeked: Sequence["_Record"]) -> None:
         row, (text, label), _ = peeked[0]

@@ -35,6 +35,13 @@ _ROW_PROBLEMS: Final[dict[str, _RowProblem]] = {
         "have broken quoting",
         'Put a text with quotes in it between quotes and double those inside: "she said ""no""".',
     ),
+    "repeated_header": _RowProblem(
+        "is the header again and is left out",
+        "are the header again and are left out",
+        "",
+        "warning",
+        harmless=True,
+    ),
     "field_count": _RowProblem(
         "has another number of fields than the header",
         "have another number of fields than the header",

@@ -127,3 +127,21 @@ def test_what_the_csv_module_writes_is_read_back() -> None:
 
     assert dataset.texts == [text for text in texts if text.strip()]
     assert report.codes == ("empty_text",)
+
+
+@pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "SEP=;", "\ufeffsep=;"])
+def test_a_first_line_for_excel_says_the_delimiter_and_is_no_row(first: str) -> None:
+    dataset, report = read_dataset(f"{first}\r\nid;text;label\r\n1;a, b;x\r\n2;c, d;y\r\n".encode())
+
+    assert [(example.row, example.text) for example in dataset.examples] == [(3, "a, b"), (4, "c, d")]
+    assert len(report) == 0
+
+
+def test_the_header_again_where_files_were_joined_is_no_example() -> None:
+    part = b"\xef\xbb\xbftext, label\na,x\nb,y\n"
+    dataset, report = read_dataset(part + part)
+
+    assert [(example.row, example.text) for example in dataset.examples] == [(2, "a"), (3, "b"), (5, "a"), (6, "b")]
+    assert [(finding.code, finding.severity, finding.rows) for finding in report] == [
+        ("repeated_header", "warning", (4,))
+    ]
