@@ -29,6 +29,7 @@ FINDING_CODES: Final[dict[str, str]] = {
     "empty_label": "A row without a label.",
     # Labels
     "label_separator_found": "The label column holds several labels in a cell; it is read as multilabel.",
+    "label_separator_unsure": "The label column may hold several labels in a cell; each cell is read as one label.",
     "label_whitespace": "Labels have white space around them; it is removed.",
     "repeated_label": "A row has the same label twice; it counts once.",
     "number_label": "Labels are numbers; they are used as strings.",

@@ -59,6 +59,7 @@ def find_reading(
         # No cell shows it, so take the one that occurs; without any, every cell is one label.
         used = next((mark for mark in SEPARATORS if any(mark in cell for cell in counts)), None)
         return LabelReading("multi", used or SEPARATORS[0])
+    _warn_if_unsure(counts, problems)
     return LabelReading("single")
 
 
@@ -210,19 +211,40 @@ def _find_separator(counts: Counter[str]) -> str | None:
     Label sets differ in size and share their members: of the cells "crime|drama", "drama" and "crime|war|drama",
     fewer labels than cells remain once they are split. One label with a comma in it ("Sales, EU") does not do that.
     """
-    cells = [cell for cell in counts if cell]
     for separator in SEPARATORS:
-        sets = [_parts(cell, separator) for cell in cells]
+        sets, in_cells = _label_sets(counts, separator)
         several = [parts for parts in sets if len(parts) > 1]
         members = {part for parts in several for part in parts}
-        in_cells = Counter(part for parts in sets for part in set(parts))
         if not several or 2 * sum(in_cells[part] > 1 for part in members) < len(members):
             continue
         # Nobody writes "|" in the name of a label; commas and semicolons need the stronger evidence.
         differ = len({len(parts) for parts in sets}) > 1
-        if separator == "|" or (len(several) > 1 and differ and len(in_cells) < len(cells)):
+        if separator == "|" or (len(several) > 1 and differ and len(in_cells) < len(sets)):
             return separator
     return None
+
+
+def _warn_if_unsure(counts: Counter[str], problems: Problems) -> None:
+    """Tells that cells may be label sets after all, where every part of those with a separator comes again."""
+    for separator in SEPARATORS:
+        sets, in_cells = _label_sets(counts, separator)
+        members = {part for parts in sets if len(parts) > 1 for part in parts}
+        if members and all(in_cells[part] > 1 for part in members):
+            example = next(cell for cell in counts if len(_parts(cell, separator)) > 1)
+            problems.add_warning(
+                "label_separator_unsure",
+                f"Label cells such as {quoted(example)} are read as one label each, though their parts come again in "
+                "other cells.",
+                f"If they are several labels, give --label-separator {separator!r} (label_separator={separator!r} in "
+                "Python); if each is one, --kind single (kind='single').",
+            )
+            return
+
+
+def _label_sets(counts: Counter[str], separator: str) -> tuple[list[Sequence[str]], Counter[str]]:
+    """The parts of each distinct cell, and in how many of these cells each part is."""
+    sets = [_parts(cell, separator) for cell in counts if cell]
+    return sets, Counter(part for parts in sets for part in set(parts))
 
 
 def _parts(cell: str, separator: str) -> Sequence[str]:

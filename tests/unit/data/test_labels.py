@@ -34,6 +34,25 @@ def test_a_separator_is_found_where_cells_share_labels(labels: list[str], separa
     assert ("label_separator_found" in report.codes) == (separator is not None)
 
 
+@pytest.mark.parametrize(
+    ("labels", "unsure"),
+    [
+        (["crime;drama", "war;drama", "crime;war"], True),
+        (["good,bad", "good", "bad"], True),
+        (["Sales, EU", "Sales, US", "Support, EU", "Support, US"], True),
+        (["Cards, lost", "Cards", "Transfers"], False),
+        (["Terms; conditions", "Other"], False),
+        (["billing", "delivery"], False),
+    ],
+)
+def test_what_may_be_a_separator_is_told(labels: list[str], unsure: bool) -> None:
+    dataset, report = read_dataset(csv_of(*labels))
+
+    assert dataset.kind == "single"
+    assert report.codes == (("label_separator_unsure",) if unsure else ())
+    assert read_dataset(csv_of(*labels), kind="single")[1].codes == ()
+
+
 def test_a_given_separator_splits_and_empty_cells_have_no_labels() -> None:
     dataset, report = read_dataset(csv_of("a + b", "", "b"), label_separator="+")
 
