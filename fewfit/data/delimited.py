@@ -93,7 +93,8 @@ class DelimitedTable:
     def cells(self, columns: Sequence[str]) -> Iterator[tuple[int, tuple[object, ...]]]:
         """Row number and the values of some columns; rows with another number of fields are reported.
 
-        A record that may be several rows, joined by a stray quote, is in `joined` by the time that it is given.
+        A record that may be several rows, joined by a stray quote, is in `joined` by the time that it is given, unless
+        it certainly is: no text has as many tabs as there are columns, in every line.
         """
         indices = [list(self.columns).index(column) for column in columns]
         width = len(self.columns)
@@ -102,12 +103,22 @@ class DelimitedTable:
                 self._problems.add("repeated_header", row)
             elif len(fields) == width:
                 apart = self._dialect.apart(lines)
-                if apart and all(len(line) == width for line in apart):
+                if width > 1 and apart and all(len(line) == width for line in apart):
                     values = (tuple(line[index] for index in indices) for line in apart)
                     self.joined[row] = list(enumerate(values, start=row))
+                    if self.delimiter == "\t":
+                        yield from self.taken_apart(row)
+                        continue
                 yield row, tuple(fields[index] for index in indices)
             else:
                 self._problems.add("field_count", row, f"{len(fields)} fields instead of {width}")
+
+    def taken_apart(self, row: int) -> list[tuple[int, tuple[str, ...]]]:
+        """The rows that a stray quote joined to one, without the first of them, which is reported."""
+        first, *others = self.joined.pop(row)
+        detail = f"a quote opened here is closed in line {others[-1][0]}, after whole rows"
+        self._problems.add("broken_quoting", first[0], detail)
+        return others
 
     def _is_header(self, fields: list[str]) -> bool:
         """Whether a later record is the header again, as where files were joined; a lone word may be a text."""

@@ -212,7 +212,7 @@ def _read_table(table: Table, name: str, options: ReadOptions, problems: Problem
     cells: list[object] = []
     # One string object a distinct cell: a column of labels is mostly repetition.
     known: dict[str, str] = {}
-    for row, (text, cell) in _cells(table, columns, problems):
+    for row, (text, cell) in _cells(table, columns):
         cells.append(cell)
         read = read_text(text, row, problems)
         if read is not None:
@@ -239,28 +239,28 @@ def _read_table(table: Table, name: str, options: ReadOptions, problems: Problem
     return Dataset(tuple(examples), reading.kind, name, read_as)
 
 
-def _cells(table: Table, columns: Columns, problems: Problems) -> Iterator[tuple[int, tuple[object, ...]]]:
+def _cells(table: Table, columns: Columns) -> Iterator[tuple[int, tuple[object, ...]]]:
     """Row number, text and label of each row; rows that a stray quote joined come last, one by one."""
-    joined = table.joined if isinstance(table, DelimitedTable) else {}
+    names = (columns.text, columns.label)
+    if not isinstance(table, DelimitedTable):
+        yield from table.cells(names)
+        return
     whole: dict[int, tuple[object, ...]] = {}
     labels = set[object]()
-    for row, values in table.cells((columns.text, columns.label)):
-        if row in joined:
+    for row, values in table.cells(names):
+        if row in table.joined:
             whole[row] = values
-            continue
-        if isinstance(table, DelimitedTable):
+        else:
             labels.add(values[1])
-        yield row, values
+            yield row, values
     for row, values in whole.items():
         # The lines of a text over several lines have no label of other rows where theirs would be.
-        others = Counter(label for _, (_, label) in joined[row] if label.strip())
-        others -= Counter([str(values[1])])
-        if 2 * sum(count for label, count in others.items() if label in labels) < len(joined[row]):
+        lines = table.joined[row]
+        others = Counter(label for _, (_, label) in lines if label.strip()) - Counter([str(values[1])])
+        if 2 * sum(count for label, count in others.items() if label in labels) < len(lines):
             yield row, values
-            continue
-        last = joined[row][-1][0]
-        problems.add("broken_quoting", row, f"a quote opened here is closed in line {last}, after whole rows")
-        yield from joined[row][1:]
+        else:
+            yield from table.taken_apart(row)
 
 
 def read_text(value: object, row: int, problems: Problems) -> str | None:

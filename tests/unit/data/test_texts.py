@@ -150,3 +150,17 @@ def test_a_file_that_cannot_be_read_is_an_error(data: bytes, name: str, words: s
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="There is no file"):
         list(read_texts(tmp_path / "none.txt"))
+
+
+def test_a_quote_in_tsv_that_another_one_closes_rows_later_loses_its_own_row() -> None:
+    reports: list[Report] = []
+    data = b'id\ttext\n1\t"open\n2\tmiddle\n3\ta screen of 5"\n4\tfine\n5\t"two\nlines"\n'
+    rows = list(read_texts(data, name="a.tsv", on_report=reports.append))
+
+    assert [(row.row, row.text) for row in rows] == [
+        (3, "middle"),
+        (4, 'a screen of 5"'),
+        (5, "fine"),
+        (6, "two\nlines"),
+    ]
+    assert [(finding.code, finding.rows) for finding in reports[0]] == [("broken_quoting", (2,))]
