@@ -26,6 +26,7 @@ from fewfit.data import (
     Report,
     Requirements,
     check_conflicts,
+    check_spellings,
     clean_text,
     drop_duplicates,
     new_texts,
@@ -290,7 +291,7 @@ class Classifier(Answering):
         if artifact.manifest.clean:
             dataset = dataset.with_examples(replace(e, text=clean_text(e.text)) for e in dataset.examples)
         dataset = drop_duplicates(dataset)
-        for finding in check_conflicts(dataset):
+        for finding in check_conflicts(dataset).merge(check_spellings(dataset, artifact.decision.labels)):
             logger.warning("%s", finding.message)
         # What embeds cleans texts itself, and cleaning twice takes more: "&lt;b&gt;" is "<b>", then nothing.
         embeddings = self._runtime().embed([given[row] for row in dataset.rows])

@@ -21,7 +21,7 @@ from fewfit.cli.options import (
     SkipMalformed,
     TextColumn,
 )
-from fewfit.data import check_conflicts
+from fewfit.data import check_conflicts, check_spellings
 from fewfit.data.report import counted
 from fewfit.errors import DataError
 
@@ -66,7 +66,8 @@ def update(
     dataset, report = read(data, options, kind=classifier.manifest_.kind)
     if not quiet:
         say_what_was_read(dataset)
-        say_findings(report.merge(check_conflicts(dataset)))
+        spellings = check_spellings(dataset, classifier.manifest_.labels)
+        say_findings(report.merge(check_conflicts(dataset), spellings))
     report.raise_for_errors(dataset.source)
     if not len(dataset):
         raise DataError(f"{dataset.source}: There are no examples. Give texts with their labels.")

@@ -24,7 +24,7 @@ from fewfit.data.repairs import (
 from fewfit.data.report import Finding, Report, Severity
 from fewfit.data.splits import stratified_folds, stratified_split
 from fewfit.data.texts import TextRow, read_texts
-from fewfit.data.validation import LongTexts, Requirements, check_conflicts, check_leakage, validate
+from fewfit.data.validation import LongTexts, Requirements, check_conflicts, check_leakage, check_spellings, validate
 from fewfit.data.writing import write_dataset
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "TextRow",
     "check_conflicts",
     "check_leakage",
+    "check_spellings",
     "clean_text",
     "drop_duplicates",
     "drop_rare_labels",

@@ -1,7 +1,7 @@
 """Checks labelled texts before training, all at once, and reports everything that was found."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -102,6 +102,26 @@ def check_leakage(training: Dataset, evaluation: Dataset) -> Report:
 def check_conflicts(dataset: Dataset) -> Report:
     """Texts that are there more than once, with different labels."""
     return Report(tuple(found for found in _check_copies(dataset.examples) if found.code == "conflicting_labels"))
+
+
+def check_spellings(dataset: Dataset, known: Collection[str]) -> Report:
+    """Labels that are new to a model, but differ only by case, white space or the unseen from one that it knows."""
+    names = {label_key(label): label for label in known}
+    new = [label for label in dataset.label_names if label_key(label) in names]
+    found = [label for label in new if label not in known]
+    if not found:
+        return Report()
+    words = listed(f"{quoted(label)} beside {quoted(names[label_key(label)])}" for label in found)
+    finding = Finding(
+        "label_variants",
+        "warning",
+        f"{counted(len(found), 'label')} new to the model, different from one that it knows only by "
+        f"upper and lower case, white space or characters that cannot be seen: {words}.",
+        rows=tuple(example.row for example in dataset.examples if not set(found).isdisjoint(example.labels)),
+        labels=tuple(found),
+        suggestion="If they mean the same, write them as the model has them.",
+    )
+    return Report((finding,))
 
 
 def conflicting_rows(dataset: Dataset) -> list[int]:

@@ -21,6 +21,16 @@ def test_a_model_takes_in_more_examples_where_it_is(run: Run, model: Path, tmp_p
     assert "rain" in run("classify", folder, "--all", stdin="much rain\n").stdout
 
 
+def test_a_label_that_the_model_knows_in_another_spelling_is_told(run: Run, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "more.csv").write_text("text,label\nmuch rain,rain\nmy card is lost,Card\nthe card again,card\n")
+
+    ran = run("update", model, tmp_path / "more.csv", "-o", tmp_path / "m")
+
+    assert ran.exit_code == 0
+    assert "1 label new to the model" in ran.stderr
+    assert "'Card' beside 'card'" in ran.stderr
+
+
 def test_figures_are_shown(run: Run, tag_model: Path, tags: Path, tmp_path: Path) -> None:
     ran = run("update", tag_model, tags, "-o", tmp_path / "new")
 

@@ -3,7 +3,17 @@ from collections.abc import Sequence
 
 import pytest
 
-from fewfit.data import Dataset, Example, Finding, LongTexts, Report, Requirements, check_leakage, validate
+from fewfit.data import (
+    Dataset,
+    Example,
+    Finding,
+    LongTexts,
+    Report,
+    Requirements,
+    check_leakage,
+    check_spellings,
+    validate,
+)
 
 LENIENT = Requirements(strict=False)
 WORDS = ("card", "parcel", "invoice", "login", "refund", "plan", "order", "app", "bank", "form", "agent", "price")
@@ -104,6 +114,15 @@ def test_labels_that_differ_by_what_cannot_be_seen_are_reported() -> None:
 
     assert set(found.labels) == set(labels)
     assert r"'billing\u200b'" in found.message
+
+
+def test_labels_that_a_model_knows_in_another_spelling_are_reported() -> None:
+    data = single(("a", "billing"), ("b", "Billing"), ("c", "billing\u200b"), ("d", "new"))
+
+    found = finding(check_spellings(data, ["billing", "delivery"]), "label_variants")
+
+    assert (found.rows, found.labels) == ((3, 4), ("Billing", "billing\u200b"))
+    assert len(check_spellings(data, data.label_names)) == 0
 
 
 def test_a_column_of_texts_taken_for_labels_is_checked_in_linear_time() -> None:
