@@ -37,7 +37,8 @@ def clean_text(text: str) -> str:
     if "<" in cleaned:
         cleaned = "".join(_without_tags(cleaned))
     if "&" in cleaned:
-        cleaned = html.unescape(cleaned)
+        # Only with its semicolon: html.unescape alone makes "®ards" of "&regards".
+        cleaned = ENTITY.sub(lambda found: html.unescape(found.group()), cleaned)
     cleaned = _MARKDOWN_LINK.sub(r"\1", cleaned)
     cleaned = URL.sub(" ", cleaned)
     cleaned = _LINES.sub("\n", _SPACES.sub(" ", cleaned)).strip()
