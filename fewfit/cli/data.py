@@ -25,8 +25,10 @@ class DataOptions:
     skip_malformed: bool = False
 
 
-def read(path: Path, options: DataOptions, *, kind: Kind | None = None) -> tuple[Dataset, Report]:
-    """The labelled texts of a file; `kind` is that of the model, if there is one already."""
+def read(
+    path: Path, options: DataOptions, *, kind: Kind | None = None, known_labels: Iterable[str] = ()
+) -> tuple[Dataset, Report]:
+    """The labelled texts of a file; `kind` and `known_labels` are those of the model, if there is one already."""
     # A model for single labels stays one, but several labels in a cell may be separated as the user says.
     kind = kind or options.kind
     return read_dataset(
@@ -38,6 +40,7 @@ def read(path: Path, options: DataOptions, *, kind: Kind | None = None) -> tuple
         label_separator=options.label_separator,
         kind=kind,
         skip_malformed=options.skip_malformed,
+        known_labels=known_labels,
     )
 
 

@@ -58,7 +58,7 @@ def evaluate(
     options = DataOptions(
         text_column, label_column, delimiter, label_separator, file_format=file_format, skip_malformed=skip_malformed
     )
-    dataset, report = read(data, options, kind=manifest.kind)
+    dataset, report = read(data, options, kind=manifest.kind, known_labels=manifest.labels)
     report.raise_for_errors(dataset.source)
     dataset, unknown = keep_known_labels(dataset, manifest.labels)
     report = report.merge(unknown)

@@ -294,7 +294,7 @@ def _check(dataset: Dataset, reader: Reader, *, clean: bool, long_texts: LongTex
 
 
 def _read_evaluation(path: Path, options: DataOptions, training: Dataset) -> tuple[Dataset, Report]:
-    dataset, report = read(path, options, kind=training.kind)
+    dataset, report = read(path, options, kind=training.kind, known_labels=training.label_names)
     report.raise_for_errors(dataset.source)
     dataset, unknown = keep_known_labels(dataset, training.label_names)
     if not len(dataset):

@@ -63,15 +63,16 @@ def update(
     options = DataOptions(
         text_column, label_column, delimiter, label_separator, file_format=file_format, skip_malformed=skip_malformed
     )
-    dataset, report = read(data, options, kind=classifier.manifest_.kind)
+    manifest = classifier.manifest_
+    dataset, report = read(data, options, kind=manifest.kind, known_labels=manifest.labels)
     if not quiet:
         say_what_was_read(dataset)
-        spellings = check_spellings(dataset, classifier.manifest_.labels)
+        spellings = check_spellings(dataset, manifest.labels)
         say_findings(report.merge(check_conflicts(dataset), spellings))
     report.raise_for_errors(dataset.source)
     if not len(dataset):
         raise DataError(f"{dataset.source}: There are no examples. Give texts with their labels.")
-    check_groups(dataset, classifier.group_separator, known=classifier.manifest_.labels)
+    check_groups(dataset, classifier.group_separator, known=manifest.labels)
     done = classifier.update(dataset.texts, dataset.targets)
     classifier.save(output)
     if not quiet:

@@ -22,27 +22,40 @@ _ESCAPED: Final = re.compile(r"""\\([\\'"])""")
 
 @dataclass(frozen=True)
 class LabelReading:
-    """How label cells are read. `separator` is None in single-label data and where cells are lists."""
+    """How label cells are read. `separator` is None in single-label data and where cells are lists.
+
+    Cells that are one of the labels in `whole` are not split.
+    """
 
     kind: Kind
     separator: str | None = None
+    whole: frozenset[str] = frozenset()
 
 
 def find_reading(
-    cells: Iterable[object], kind: Kind | None, separator: str | None, problems: Problems, *, written: bool
+    cells: Iterable[object],
+    kind: Kind | None,
+    separator: str | None,
+    problems: Problems,
+    *,
+    written: bool,
+    known: Iterable[str] = (),
 ) -> LabelReading:
     """Kind and separator from what is given and what the label cells look like.
 
     `written` says that cells are strings in a file (CSV), where several labels share a cell; elsewhere a
-    list is a list.
+    list is a list. Labels that are `known` may have what separates labels elsewhere in their names.
     """
     if not written:
         return LabelReading(kind or _kind_of_values(cells, problems))
     if kind == "single":
         return LabelReading("single")
     counts = Counter(cell.strip() for cell in cells if isinstance(cell, str))
+    whole = frozenset(label for label in known if any(mark in label for mark in (separator, *SEPARATORS) if mark))
+    for label in whole:
+        del counts[label]
     if separator is not None:
-        return LabelReading("multi", separator)
+        return LabelReading("multi", separator, whole)
     if _are_lists(counts, problems):
         return LabelReading("multi")
     found = _find_separator(counts)
@@ -54,11 +67,11 @@ def find_reading(
             "If each cell is one label, give --kind single (kind='single' in Python).",
         )
     if found is not None:
-        return LabelReading("multi", found)
+        return LabelReading("multi", found, whole)
     if kind == "multi":
         # No cell shows it, so take the one that occurs; without any, every cell is one label.
         used = next((mark for mark in SEPARATORS if any(mark in cell for cell in counts)), None)
-        return LabelReading("multi", used or SEPARATORS[0])
+        return LabelReading("multi", used or SEPARATORS[0], whole)
     _warn_if_unsure(counts, problems)
     return LabelReading("single")
 
@@ -137,6 +150,8 @@ def _split(cell: str, reading: LabelReading) -> object:
     if reading.separator is None:
         found = _list_in(cell.strip()) if cell.strip() else []
         return cell if found is None else found
+    if cell.strip() in reading.whole:
+        return cell
     return [part for part in cell.split(reading.separator) if part.strip()]
 
 

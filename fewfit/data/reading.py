@@ -3,7 +3,7 @@
 import codecs
 import io
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +66,7 @@ class ReadOptions:
     delimiter: str | None = None
     label_separator: str | None = None
     kind: Kind | None = None
+    known_labels: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n\0'):
@@ -94,6 +95,7 @@ def read_dataset(
     kind: Kind | None = None,
     name: str | None = None,
     skip_malformed: bool = False,
+    known_labels: Iterable[str] = (),
 ) -> tuple[Dataset, Report]:
     """Reads labelled examples and reports everything that is wrong with them, by row.
 
@@ -102,7 +104,8 @@ def read_dataset(
     `file_format` (from the ending of the path or of `name`, else from the first bytes), delimiter, columns, kind.
     The data set holds the rows that are in order; the report says what is wrong with the others and with
     the source as a whole: `report.raise_for_errors()` stops there. `skip_malformed` makes warnings of
-    errors in single rows. Rows without a text are left out with a warning in any case.
+    errors in single rows. Rows without a text are left out with a warning in any case. Of labels that are known,
+    such as those of a model, none is split where its name has what separates labels.
 
     Raises InputError where there is nothing to read (no such file), MissingExtraError for Parquet without
     pyarrow.
@@ -111,7 +114,7 @@ def read_dataset(
     >>> data.kind, len(data), report.ok
     ('single', 2, True)
     """
-    options = ReadOptions(file_format, text_column, label_column, delimiter, label_separator, kind)
+    options = ReadOptions(file_format, text_column, label_column, delimiter, label_separator, kind, tuple(known_labels))
     problems = Problems()
     if isinstance(source, str | Path):
         name = name or Path(source).name
@@ -220,7 +223,9 @@ def _read_table(table: Table, name: str, options: ReadOptions, problems: Problem
     rows.sort(key=lambda found: found[0])
     # In a file, or where a separator is given, several labels share a string.
     written = table.format == "csv" or options.label_separator is not None
-    reading = find_reading(cells, options.kind, options.label_separator, problems, written=written)
+    reading = find_reading(
+        cells, options.kind, options.label_separator, problems, written=written, known=options.known_labels
+    )
     examples = []
     for row, text, cell in rows:
         # JSON says what is a string; in a table a number may be a label all the same.

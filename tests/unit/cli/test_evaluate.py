@@ -15,6 +15,22 @@ def test_figures_and_labels_are_shown(run: Run, model: Path, tickets: Path) -> N
     assert "true label, by label given" in ran.stdout
 
 
+def test_labels_of_the_model_are_not_split(run: Run, toy_base: Path, tmp_path: Path) -> None:
+    names = {"parcel": "Sales, EU|urgent", "card": "Sales, EU", "film": "other"}
+    lines = [f'{example.text},"{names[example.labels[0]]}"\n' for example in examples()]
+    (tmp_path / "data.csv").write_text("text,label\n" + "".join(lines))
+    (tmp_path / "test.csv").write_text("text,label\n" + "".join(line for line in lines if "urgent" not in line))
+    options = ["-b", toy_base, "--effort", "quick"]
+
+    trained = run("train", tmp_path / "data.csv", "-o", tmp_path / "m", *options, "--eval", tmp_path / "test.csv")
+    ran = run("evaluate", tmp_path / "m", tmp_path / "test.csv")
+    updated = run("update", tmp_path / "m", tmp_path / "test.csv", "-o", tmp_path / "m", "--json")
+
+    assert "On 32 texts not trained on" in trained.stdout
+    assert "On 32 texts of test.csv" in ran.stdout
+    assert json.loads(updated.stdout)["new_labels"] == []
+
+
 def test_labels_that_more_examples_are_worth_most_for_are_named(run: Run, model: Path, tmp_path: Path) -> None:
     texts = [example.text for example in examples()]
     by_answer = dict(zip(Classifier.load(model).predict(texts), texts, strict=True))

@@ -53,6 +53,17 @@ def test_what_may_be_a_separator_is_told(labels: list[str], unsure: bool) -> Non
     assert read_dataset(csv_of(*labels), kind="single")[1].codes == ()
 
 
+def test_labels_that_are_known_are_not_split() -> None:
+    known = ["Sales, EU", "Sales, US", "Support"]
+    alone, _ = read_dataset(csv_of("Sales, EU", "Support"), kind="multi", known_labels=known)
+    shared, _ = read_dataset(csv_of("Sales, EU", "Sales, US;Support", "Support"), kind="multi", known_labels=known)
+    commas, _ = read_dataset(csv_of("Sales, EU", "Support,new"), kind="multi", known_labels=known)
+
+    assert alone.targets == [["Sales, EU"], ["Support"]]
+    assert shared.targets == [["Sales, EU"], ["Sales, US", "Support"], ["Support"]]
+    assert commas.targets == [["Sales, EU"], ["Support", "new"]]
+
+
 def test_a_given_separator_splits_and_empty_cells_have_no_labels() -> None:
     dataset, report = read_dataset(csv_of("a + b", "", "b"), label_separator="+")
 
