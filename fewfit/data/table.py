@@ -201,8 +201,9 @@ def _warn_if_ambiguous(
     table: Table, role: str, given: str | None, found: str, names: Sequence[str], problems: Problems
 ) -> None:
     candidates = _candidates(table, names)
-    # A column that is called exactly "text" or "label" leaves no doubt.
-    if given is not None or len(candidates) < 2 or _plain(found) == names[0]:
+    # A column that is called exactly "text" or "label" leaves no doubt, unless another one is, too ("Text").
+    doubtless = [_plain(name) for name in candidates].count(names[0]) == 1
+    if given is not None or len(candidates) < 2 or (_plain(found) == names[0] and doubtless):
         return
     others = listed([repr(name) for name in candidates if name != found])
     problems.add_warning(

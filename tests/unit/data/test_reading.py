@@ -90,6 +90,14 @@ def test_two_columns_that_could_both_be_meant_are_warned_about() -> None:
     assert "'body'" in report.warnings[0].message
 
 
+@pytest.mark.parametrize(("header", "clear"), [("text,label,Text", False), ("text,label,content", True)])
+def test_two_columns_of_one_name_in_other_case_are_told(header: str, clear: bool) -> None:
+    dataset, report = read_dataset(f"{header}\na,x,b\n".encode())
+
+    assert dataset.texts == ["a"]
+    assert report.codes == (() if clear else ("ambiguous_column",))
+
+
 def test_given_columns_are_used_whatever_their_names() -> None:
     dataset, report = read_dataset(b"a;b;c\n1;no parcel;delivery\n", text_column="b", label_column="c", delimiter=";")
 
