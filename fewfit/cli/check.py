@@ -154,11 +154,7 @@ def check(
         if reader is not None and not looks and checked.label_names:
             report = report.merge(Report((_unchecked(len(checked), refused=look is False),)))
     if write is not None:
-        kept = drop_duplicates(apply_fixes(dataset, quality, fixes))
-        write_dataset(kept, write)
-        say(f"{counted(len(kept), 'example')} written to {write}.", style="dim")
-        if kept.kind == "multi" and format_of(write) == "csv":
-            say(f"Read it with --kind multi --label-separator '{csv_separator(kept)}'.", style="dim")
+        _write(drop_duplicates(apply_fixes(dataset, quality, fixes)), write)
     if as_json:
         show_json({"data": str(data), "kind": dataset.kind, "n_examples": len(dataset),
                    "label_counts": dataset.label_counts,
@@ -173,6 +169,16 @@ def check(
         raise DataError(f"{dataset.source} has {errors}; put that right before training on it.")
     if not as_json:
         say(f"{dataset.source} can be trained on.", style="green")
+
+
+def _write(kept: Dataset, path: Path) -> None:
+    if not len(kept):
+        say(f"No example is left; {path} is not written.", style="yellow")
+        return
+    write_dataset(kept, path)
+    say(f"{counted(len(kept), 'example')} written to {path}.", style="dim")
+    if kept.kind == "multi" and format_of(path) == "csv":
+        say(f"Read it with --kind multi --label-separator '{csv_separator(kept)}'.", style="dim")
 
 
 def _validate(dataset: Dataset, reader: Reader | None, requirements: Requirements, *, named: bool) -> Report:

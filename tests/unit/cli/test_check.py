@@ -252,3 +252,13 @@ def test_how_a_file_of_several_labels_is_read_is_said(run: Run, tmp_path: Path) 
     read, _ = read_dataset(tmp_path / "out.csv", kind="multi", label_separator=";")
     assert [example.labels for example in read.examples] == [example.labels for example in rows]
     assert "Read it" not in run("check", tmp_path / "data.jsonl", "--no-labels", "--write", tmp_path / "o.jsonl").said
+
+
+def test_a_file_is_not_replaced_by_one_without_examples(run: Run, tickets: Path, tmp_path: Path) -> None:
+    (tmp_path / "good.csv").write_text("text,label\nmine,a\n")
+
+    ran = run("check", tickets, "--text-column", "Txt", "--write", tmp_path / "good.csv")
+
+    assert ran.exit_code == 3
+    assert "No example is left" in ran.stderr
+    assert (tmp_path / "good.csv").read_text() == "text,label\nmine,a\n"
