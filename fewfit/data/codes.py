@@ -43,6 +43,7 @@ FINDING_CODES: Final[dict[str, str]] = {
     # Examples
     "no_examples": "There is no example to learn from.",
     "few_examples": "There are fewer examples in all than are needed.",
+    "nothing_written": "A text or label is what programs write where there is none, such as nan.",
     "duplicate_text": "The same text is there more than once.",
     "conflicting_labels": "The same text has different labels.",
     "leaked_text": "The same text is in the training and in the evaluation data.",

@@ -20,6 +20,8 @@ CountTokens = Callable[[Sequence[str]], Sequence[int] | np.ndarray]
 LongTexts = Literal["auto", "cut", "windows"]
 
 _COUNT_BATCH = 1024
+# What pandas, databases and spreadsheets write for a value that is not there. "None" and "n/a" may be meant.
+_NOTHING = frozenset(("nan", "<na>", "nat", "null", "\\n", "#n/a", "#na", "#value!", "#ref!", "#name?"))
 # Of a text with different labels, this many of them are named.
 _SHOWN_LABELS = 3
 _WHAT_BECOMES_OF_LONG_TEXTS: dict[LongTexts, str] = {
@@ -73,6 +75,7 @@ def validate(
     checks = (
         _check_amounts(dataset, requirements),
         _check_label_names(dataset),
+        _check_nothing(dataset.examples),
         _check_copies(dataset.examples),
         _check_lengths(dataset, count_tokens, max_tokens, long_texts, most_windows),
         _check_languages(dataset, base, languages),
@@ -212,6 +215,24 @@ def _check_label_names(dataset: Dataset) -> Iterator[Finding]:
             f"{len(more):,} more labels are spelled in different ways: {words}.",
             rows=tuple(sorted({row for variants in more for label in variants for row in rows[label]})),
             suggestion="Are the labels in this column? If they mean the same, write each in one way.",
+        )
+
+
+def _check_nothing(examples: Iterable[Example]) -> Iterator[Finding]:
+    found = {
+        e.row: next(word for word in (e.text, *e.labels) if word.strip().casefold() in _NOTHING)
+        for e in examples
+        if not _NOTHING.isdisjoint(word.strip().casefold() for word in (e.text, *e.labels))
+    }
+    if found:
+        words = dict.fromkeys(map(quoted, found.values()))
+        yield Finding(
+            "nothing_written",
+            "warning",
+            f"{counted(len(found), 'row')} with {listed(words)} as text or label, which programs write where there is "
+            f"none: {row_list(list(found))}.",
+            rows=tuple(found),
+            suggestion="Leave these rows out, or give them their text or label.",
         )
 
 

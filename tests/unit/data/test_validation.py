@@ -137,6 +137,15 @@ def test_a_column_of_texts_taken_for_labels_is_checked_in_linear_time() -> None:
     assert "9,990 more labels" in found[-1].message
 
 
+def test_what_programs_write_for_nothing_is_reported() -> None:
+    data = single(("a", "nan"), ("NaN", "x"), ("no banana", "None"), ("b", r"\N"), ("c", "n/a"), ("none", "x"))
+
+    found = finding(validate(data, requirements=LENIENT), "nothing_written")
+
+    assert found.rows == (2, 3, 5)
+    assert "3 rows with 'nan', 'NaN'" in found.message
+
+
 def test_copies_and_contradictions_are_told_apart() -> None:
     data = single(
         ("Card lost", "cards"),
