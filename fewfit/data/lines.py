@@ -37,6 +37,12 @@ class ByteSource:
         self._start = stream.tell() if _can_seek(stream) else None
         self.head = _read_available(stream, _HEAD_BYTES)
 
+    def look_further(self) -> bool:
+        """Waits for more first bytes, as from a pipe that is written slowly; False where there are no more."""
+        more = _read_available(self._stream, max(0, _HEAD_BYTES - len(self.head)))
+        self.head += more
+        return bool(more)
+
     def reader(self) -> io.BufferedReader:
         """The whole stream, its head included. Call it once."""
         return io.BufferedReader(_Rejoined(self.head, self._stream))

@@ -119,14 +119,18 @@ def _is_plain(source: ByteSource, name: str, options: ReadOptions) -> bool:
     """Whether a file is one text a line, unless a column or delimiter is named."""
     found = options.file_format or sniff_format(source.head, name)
     if found == "csv" and options.file_format is None and not Path(name).suffix:
-        return not _names_columns(source.head)
+        # What a program happens to have written to a pipe so far must not decide.
+        while (named := _names_columns(source.head)) is None and source.look_further():
+            pass
+        return not named
     return found == "txt"
 
 
-def _names_columns(head: bytes) -> bool:
+def _names_columns(head: bytes) -> bool | None:
     """Whether the first line names columns, one of them of texts, and most lines after it have as many fields.
 
-    A line such as "question, please" may be a text: where none comes after it, every name has to be known.
+    A line such as "question, please" may be a text: where none comes after it, every name has to be known; None where
+    one is not.
     """
     lines = list(io.StringIO(head.decode("utf-8-sig", errors="replace"), newline=""))
     records = [fields for fields in csv.reader(lines, delimiter=find_delimiter(lines)) if fields]
@@ -134,7 +138,7 @@ def _names_columns(head: bytes) -> bool:
     if len(first) < 2 or not any(recognised(name, TEXT_NAMES) for name in first):
         return False
     if not others:
-        return all(recognised(name, (*TEXT_NAMES, *LABEL_NAMES)) for name in first)
+        return all(recognised(name, (*TEXT_NAMES, *LABEL_NAMES)) for name in first) or None
     return 2 * sum(len(fields) == len(first) for fields in others) > len(others)
 
 

@@ -85,6 +85,38 @@ def test_texts_come_before_the_stream_ends(line: bytes) -> None:
     assert source.taken <= 6
 
 
+class Slow(io.RawIOBase):
+    """A pipe from which one line at a time can be read."""
+
+    def __init__(self, *lines: bytes) -> None:
+        self.lines = list(lines)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        line = self.lines.pop(0) if self.lines else b""
+        buffer[: len(line)] = line
+        return len(line)
+
+
+@pytest.mark.parametrize(
+    ("lines", "texts"),
+    [
+        ((b"id,text\n", b"1,hello\n", b'2,"a, b"\n'), ["hello", "a, b"]),
+        ((b"id,text\n", b"\n", b"1,hello\n"), ["hello"]),
+        ((b"question, please\n", b"hello\n"), ["question, please", "hello"]),
+        ((b"question, please\n",), ["question, please"]),
+        ((b"text,label\n",), []),
+    ],
+)
+def test_a_slow_pipe_is_read_like_a_file(lines: tuple[bytes, ...], texts: list[str]) -> None:
+    slow = read_texts(io.BufferedReader(Slow(*lines)), on_report=lambda _: None)
+
+    assert [row.text for row in slow] == texts
+    assert [row.text for row in read_texts(b"".join(lines), on_report=lambda _: None)] == texts
+
+
 def test_the_first_malformed_row_stops_after_the_texts_before_it() -> None:
     found: list[str] = []
 
