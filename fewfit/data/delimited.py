@@ -61,6 +61,7 @@ class DelimitedTable:
         peeked = list(itertools.islice(records, min(len(sample), _SAMPLE_LINES)))
         self._records = itertools.chain(peeked, records)
         self._dialect = dialect
+        self._quotes = any(f'"{self.delimiter}"' in line for line in sample)
         # Records that may be several rows: by their row, the number and the values of each of their lines.
         self.joined: dict[int, list[tuple[int, tuple[str, ...]]]] = {}
         self.empty = not peeked
@@ -93,8 +94,9 @@ class DelimitedTable:
     def cells(self, columns: Sequence[str]) -> Iterator[tuple[int, tuple[object, ...]]]:
         """Row number and the values of some columns; rows with another number of fields are reported.
 
-        A record that may be several rows, joined by a stray quote, is in `joined` by the time that it is given, unless
-        it certainly is: no text has as many tabs as there are columns, in every line.
+        A record that may be several rows, joined by a stray quote, is in `joined` by the time that it is given. Where
+        one column is wanted, without labels to tell by, it is taken apart if it is almost certain: in a TSV file
+        without quoted fields, no text of three lines or more has a row's tabs in each.
         """
         indices = [list(self.columns).index(column) for column in columns]
         width = len(self.columns)
@@ -106,7 +108,7 @@ class DelimitedTable:
                 if width > 1 and apart and all(len(line) == width for line in apart):
                     values = (tuple(line[index] for index in indices) for line in apart)
                     self.joined[row] = list(enumerate(values, start=row))
-                    if self.delimiter == "\t":
+                    if len(columns) == 1 and self.delimiter == "\t" and len(apart) > 2 and not self._quotes:
                         yield from self.taken_apart(row)
                         continue
                 yield row, tuple(fields[index] for index in indices)

@@ -186,13 +186,13 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
 
 def test_a_quote_in_tsv_that_another_one_closes_rows_later_loses_its_own_row() -> None:
     reports: list[Report] = []
-    data = b'id\ttext\n1\t"open\n2\tmiddle\n3\ta screen of 5"\n4\tfine\n5\t"two\nlines"\n'
+    data = b'id\ttext\n1\t"open\n2\tmiddle\n3\ta screen of 5"\n4\tfine\n5\t"two\nlines, a\ttab"\n'
     rows = list(read_texts(data, name="a.tsv", on_report=reports.append))
 
     assert [(row.row, row.text) for row in rows] == [
         (3, "middle"),
         (4, 'a screen of 5"'),
         (5, "fine"),
-        (6, "two\nlines"),
+        (6, "two\nlines, a\ttab"),
     ]
     assert [(finding.code, finding.rows) for finding in reports[0]] == [("broken_quoting", (2,))]
