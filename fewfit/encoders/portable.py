@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
-from fewfit.encoders.cache import cache_folder, write_bytes_atomically
+from fewfit.encoders.cache import cache_folder, sha256_of, write_bytes_atomically
 from fewfit.encoders.config import DenseLayer, EncoderConfig
 from fewfit.encoders.graphs import PRECISIONS, Graph, Precision
 from fewfit.encoders.quantize import quantize_arrays, smooth_name
@@ -65,9 +65,10 @@ class SharedWeights:
             source = source.read_bytes()
         found = hashlib.sha256(source).hexdigest()
         if found != self.digest:
+            again = "the model" if self.source is not None else kept_weights(self.part, self.digest)
             raise DigestError(
                 f"The {self.part}'s weights have SHA-256 {found[:12]}..., expected {self.digest[:12]}.... They were "
-                "not used; copy the model again."
+                f"not used; copy {again} again."
             )
         return source
 
@@ -80,9 +81,9 @@ class SharedWeights:
         return replace(self, source=self.content()) if isinstance(self.source, Path) else self
 
     def keep(self) -> "SharedWeights":
-        """The same weights, put into fewfit's cache folder once for all models."""
+        """The same weights, put into fewfit's cache folder once for all models; a file that was damaged is replaced."""
         path = kept_weights(self.part, self.digest)
-        if not path.is_file():
+        if not path.is_file() or sha256_of(path) != self.digest:
             write_bytes_atomically(path, self.content())
         return replace(self, source=None)
 

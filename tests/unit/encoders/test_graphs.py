@@ -1,3 +1,4 @@
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,22 @@ def test_a_slim_encoder_finds_its_trunk_in_the_cache(
     monkeypatch.setenv("FEWFIT_CACHE", str(tmp_path / "elsewhere"))
     with pytest.raises(BaseNotFoundError, match="saved without its trunk"):
         slim.trunk_weights.content()
+
+
+def test_a_damaged_trunk_in_the_cache_is_told_by_its_path_and_replaced_when_a_whole_model_is_kept_again(
+    toy_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FEWFIT_CACHE", str(tmp_path))
+    encoder, graphs, trunk, _ = _exported(toy_base, 2)
+    weights = pack_weights("trunk", trunk, graphs.trunk["int8"])
+    whole = PortableEncoder(encoder.config, 2, graphs.trunk, graphs.tail, weights)
+    slim = whole.keep_shared()
+    (kept,) = (tmp_path / "trunks").iterdir()
+    kept.write_bytes(kept.read_bytes()[:100])
+    with pytest.raises(DigestError, match=re.escape(f"copy {kept} again")):
+        slim.trunk_weights.content()
+    whole.keep_shared()
+    assert slim.trunk_weights.content() == weights.content()
 
 
 def test_buckets_of_relative_positions_are_the_original_ones() -> None:
