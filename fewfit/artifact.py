@@ -33,6 +33,7 @@ TOKENIZER_FILE = "tokenizer.json"
 PROBES_FILE = "probes.safetensors"
 EXAMPLES_FILE = "examples.safetensors"
 LARGEST_MANIFEST_BYTES = 64 * 2**20
+_NOT_UNDERSTOOD = (KeyError, TypeError, ValueError, OverflowError, SafetensorError)
 
 
 @dataclass(frozen=True)
@@ -158,32 +159,15 @@ def read_artifact(folder: Path | str, *, examples: bool = True) -> Artifact:
     source = Path(folder).absolute()  # its weights are read when they are needed, wherever the program is by then
     data = _read_manifest_json(source)
     try:
-        hashes = data["files"]
-        for name in (TAIL_FILE, HEAD_FILE, TOKENIZER_FILE):
-            _check(source / name, hashes[name])
-        manifest = _manifest(data)
-        heads = load_file(source / HEAD_FILE)
-        tail = load_file(source / TAIL_FILE)
-        decision = _decision(manifest, data["decision"], heads, "")
-        frozen = None if data["frozen"] is None else _decision(manifest, data["frozen"], heads, "frozen.")
-        portable, probes = _portable(source, hashes)
-        fast = _fast(source, hashes, len(manifest.labels)) if FAST_FILE in hashes else None
-        kept = _examples(source, hashes, len(manifest.labels)) if examples and EXAMPLES_FILE in hashes else None
-    except (KeyError, TypeError, ValueError, SafetensorError) as error:
-        raise ArtifactError(f"{source / MANIFEST_FILE} cannot be understood: {error!r}.") from error
-    tokenizer = (source / TOKENIZER_FILE).read_text(encoding="utf-8")
-    return Artifact(
-        manifest,
-        decision,
-        frozen,
-        tail,
-        tokenizer,
-        portable,
-        probes.get("confidences"),
-        probes.get("embeddings"),
-        kept,
-        fast,
-    )
+        artifact = _read(source, data, examples=examples)
+    except (ArtifactError, FileNotFoundError):
+        if not _is_another(source, data):
+            raise
+    else:
+        if not _is_another(source, data):
+            return artifact
+    # Another model took its place meanwhile: what was read is of both.
+    return read_artifact(source, examples=examples)
 
 
 def with_thresholds(
@@ -215,8 +199,47 @@ def read_manifest(folder: Path | str) -> Manifest:
     data = _read_manifest_json(source)
     try:
         return _manifest(data)
-    except (KeyError, TypeError, ValueError) as error:
+    except _NOT_UNDERSTOOD as error:
         raise ArtifactError(f"{source / MANIFEST_FILE} cannot be understood: {error!r}.") from error
+
+
+def _read(source: Path, data: Mapping[str, Any], *, examples: bool) -> Artifact:
+    """The model in a folder that has this manifest."""
+    try:
+        hashes = data["files"]
+        for name in (TAIL_FILE, HEAD_FILE, TOKENIZER_FILE):
+            _check(source / name, hashes[name])
+        manifest = _manifest(data)
+        heads = load_file(source / HEAD_FILE)
+        tail = load_file(source / TAIL_FILE)
+        decision = _decision(manifest, data["decision"], heads, "")
+        frozen = None if data["frozen"] is None else _decision(manifest, data["frozen"], heads, "frozen.")
+        portable, probes = _portable(source, hashes)
+        fast = _fast(source, hashes, len(manifest.labels)) if FAST_FILE in hashes else None
+        kept = _examples(source, hashes, len(manifest.labels)) if examples and EXAMPLES_FILE in hashes else None
+        tokenizer = (source / TOKENIZER_FILE).read_text(encoding="utf-8")
+    except _NOT_UNDERSTOOD as error:
+        raise ArtifactError(f"{source / MANIFEST_FILE} cannot be understood: {error!r}.") from error
+    return Artifact(
+        manifest,
+        decision,
+        frozen,
+        tail,
+        tokenizer,
+        portable,
+        probes.get("confidences"),
+        probes.get("embeddings"),
+        kept,
+        fast,
+    )
+
+
+def _is_another(source: Path, data: Mapping[str, Any]) -> bool:
+    """Whether the folder has another manifest by now, or none."""
+    try:
+        return _any_manifest_json(source) != data
+    except (ArtifactError, FileNotFoundError):
+        return True
 
 
 def _examples(source: Path, hashes: Mapping[str, str], n_labels: int) -> KeptExamples:
@@ -305,15 +328,19 @@ def _decision(manifest: Manifest, data: Mapping[str, Any], heads: Mapping[str, n
     head = Head(heads[f"{prefix}weight"], heads[f"{prefix}bias"])
     calibration = Calibration(np.array(data["scale"], dtype=float), np.array(data["offset"], dtype=float))
     thresholds = None if data["thresholds"] is None else np.array(data["thresholds"], dtype=float)
-    for name, array in (
-        ("head", head.bias),
-        ("head", head.weight),
-        ("scale", calibration.scale),
-        ("offset", calibration.offset),
-        ("thresholds", thresholds),
+    for name, array, n_axes in (
+        ("head", head.bias, 1),
+        ("head", head.weight, 2),
+        ("scale", calibration.scale, 1),
+        ("offset", calibration.offset, 1),
+        ("thresholds", thresholds, 1),
     ):
-        if array is not None and len(array) != n_labels:
-            raise ValueError(f"{name} has {len(array)} rows for {n_labels} labels")
+        if array is None:
+            continue
+        if array.ndim != n_axes or len(array) != n_labels:
+            raise ValueError(f"{name} has the shape {array.shape} for {n_labels} labels")
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} has values that are no finite numbers")
     groups = tuple(tuple(int(column) for column in columns) for columns in data.get("groups", []))
     if groups and (manifest.kind == "single" or sorted(c for columns in groups for c in columns) != [*range(n_labels)]):
         raise ValueError("groups belong to multilabel models, and every label to one of them")
@@ -336,7 +363,7 @@ def _manifest(data: Mapping[str, Any]) -> Manifest:
     return Manifest(
         kind=data["kind"],
         labels=tuple(str(label) for label in data["labels"]),
-        base=BaseReference(**data["base"]),
+        base=_base(**data["base"]),
         max_length=int(data["max_length"]),
         clean=bool(data["clean"]),
         tuned=bool(data["tuned"]),
@@ -350,6 +377,10 @@ def _manifest(data: Mapping[str, Any]) -> Manifest:
         fast=dict(data.get("fast", {})),
         windows=windows,
     )
+
+
+def _base(name: str, digest: str, source: str, n_layers: int, tail_layers: int) -> BaseReference:
+    return BaseReference(str(name), str(digest), str(source), int(n_layers), int(tail_layers))
 
 
 def _read_manifest_json(source: Path) -> dict[str, Any]:
@@ -372,12 +403,17 @@ def _any_manifest_json(source: Path) -> dict[str, Any]:
     if path.stat().st_size > LARGEST_MANIFEST_BYTES:
         raise ArtifactError(f"{path} has {path.stat().st_size:,} bytes; that is not a manifest.")
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        data = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
         raise ArtifactError(f"{path} is not JSON: {error}") from error
     if not isinstance(data, dict) or "schema_version" not in data:
         raise ArtifactError(f"{path} has no schema_version, so it is not a fewfit model.")
     return data
+
+
+def _no_number(constant: str) -> None:
+    """Python's JSON knows NaN and Infinity; a confidence that is computed from one says nothing."""
+    raise ValueError(f"it has {constant}, which is no number")
 
 
 def _check(path: Path, expected: str) -> None:

@@ -173,6 +173,9 @@ def test_a_missing_file_is_noticed(tmp_path: Path, name: str) -> None:
         ({"windows": 0}, "windows is 0"),
         ({"files": {}}, "KeyError"),
         ({"base": {"name": "x"}}, "cannot be understood"),
+        ({"max_length": 1e999}, "Infinity, which is no number"),
+        ({"decision": {"scale": [1, float("nan")], "offset": [0, 0], "thresholds": [0.5, 0.5]}}, "NaN"),
+        ({"decision": {"scale": [[1], [1]], "offset": [0, 0], "thresholds": [0.5, 0.5]}}, "shape (2, 1)"),
     ],
 )
 def test_a_manifest_that_cannot_be_true_is_refused(tmp_path: Path, change: dict[str, object], fragment: str) -> None:
@@ -184,7 +187,40 @@ def test_a_manifest_that_cannot_be_true_is_refused(tmp_path: Path, change: dict[
     assert fragment in str(caught.value)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", '{"labels": []}', "\x00"])
+def test_a_number_that_is_too_large_for_any_is_refused(tmp_path: Path) -> None:
+    write_artifact(tmp_path / "model", _artifact())
+    path = tmp_path / "model" / "model.json"
+    whole = path.read_text()
+    path.write_text(whole.replace('"max_length": 64', '"max_length": 1e999'))
+    with pytest.raises(ArtifactError, match="cannot be understood"):
+        read_artifact(tmp_path / "model")
+    path.write_text(whole.replace("0.75", "1e999"))
+    with pytest.raises(ArtifactError, match="thresholds has values that are no finite numbers"):
+        read_artifact(tmp_path / "model")
+
+
+@pytest.mark.parametrize("at", ["tail.safetensors", "head.safetensors", "tokenizer.json"])
+def test_a_model_that_is_replaced_while_it_is_read_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    older = _artifact("single")
+    newer = replace(_artifact("multi"), tail={"body.weight": np.ones((4, 4), dtype=np.float32)})
+    write_artifact(tmp_path / "model", older)
+    really = fewfit.artifact._check
+
+    def replaced_after(path: Path, expected: str) -> None:
+        really(path, expected)
+        if path.name == at:
+            monkeypatch.setattr(fewfit.artifact, "_check", really)
+            write_artifact(tmp_path / "model", newer)
+
+    monkeypatch.setattr(fewfit.artifact, "_check", replaced_after)
+    read = read_artifact(tmp_path / "model")
+    assert read.manifest == newer.manifest
+    np.testing.assert_array_equal(read.tail["body.weight"], newer.tail["body.weight"])
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"labels": []}', "\x00", "[" * 100_000])
 def test_a_manifest_that_is_none_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "model.json").write_text(content)
     with pytest.raises(ArtifactError):
