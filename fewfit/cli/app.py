@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from fewfit.classifier import with_torch
 from fewfit.cli.console import say, say_error
 from fewfit.cli.guard import guard
 from fewfit.errors import Cancelled, FewfitError
@@ -105,6 +106,7 @@ def _root(
 @app.command()
 def demo() -> None:
     """Train on examples that come with fewfit, and show what it brings. Takes about a minute."""
+    with_torch.training()
     from fewfit.demo import main as run_demo
 
     say("Fetching the base english-small if it is not here yet ...", style="dim")

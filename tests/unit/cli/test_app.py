@@ -149,5 +149,17 @@ def test_help_starts_fast_because_torch_and_its_friends_stay_out() -> None:
     assert ran.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize("command", [["demo"], ["train", "data.csv", "-o", "model"]])
+def test_a_plain_install_says_what_a_command_lacks(tmp_path: Path, command: list[str]) -> None:
+    (tmp_path / "data.csv").write_text("text,label\n" + "late parcel,parcel\nlost card,card\n" * 20)
+    script = (
+        "import sys; sys.modules['sklearn'] = None; from fewfit.cli import main;"
+        f"sys.argv = {['fewfit', *command]!r}; main()"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (ran.returncode, "Traceback" in ran.stderr) == (6, False), ran.stderr
+    assert 'pip install "fewfit[train]"' in ran.stderr
+
+
 def test_how_a_data_set_without_a_file_is_described() -> None:
     assert describe(Dataset((), "multi", "x")) == "x: 0 examples, multilabel; 0 labels."
