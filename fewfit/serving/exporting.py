@@ -54,18 +54,35 @@ def export_onnx(
 
 def _content(artifact: Artifact, precision: Precision) -> bytes:
     try:
-        import onnx
-        from onnx import compose, helper, numpy_helper
+        from google.protobuf.message import EncodeError
 
-        from fewfit.encoders.export import self_contained
+        return _one_model(artifact, precision)
     except ImportError as error:
         raise MissingExtraError(
             f"Exporting needs packages that the plain install leaves out ({error.name} is missing). "
             'Install them with: pip install "fewfit[train]"'
         ) from error
+    except EncodeError as error:
+        smaller = "" if precision == "int8" else " Export it in int8, which is a quarter of the size."
+        raise ArtifactError(
+            f"One ONNX file holds at most 2 GB, and in {precision} this model is larger.{smaller}"
+        ) from error
+
+
+def _one_model(artifact: Artifact, precision: Precision) -> bytes:
+    import onnx
+    from onnx import compose, helper, numpy_helper
+
+    from fewfit.encoders.export import self_contained
+
     portable = artifact.portable
     if portable is None:
         raise ArtifactError("The model was saved without its ONNX part. Load it and save it again, then export it.")
+    if precision not in portable.trunk:
+        raise ArtifactError(
+            f"The model was saved by an older fewfit, which did not have {precision}. Export it in "
+            f"{' or '.join(sorted(portable.trunk))}, or train it again."
+        )
     trunk = onnx.load_model_from_string(self_contained(portable.trunk[precision], portable.trunk_weights.arrays()))
     content = self_contained(portable.tail[precision], whole_tail(artifact, portable))
     tail = onnx.load_model_from_string(content)

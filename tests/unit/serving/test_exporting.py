@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 import pytest
+from google.protobuf.message import EncodeError
 
 from fewfit.decision import Calibration, Decision, Head, Kind, Rejection, likeness
 from fewfit.encoders.graphs import PRECISIONS, Precision
@@ -121,6 +122,24 @@ def test_what_does_not_answer_like_the_model_is_not_written(toy: ToyModel, tmp_p
         export_onnx(toy.artifact, path, precision="int8", tolerance=1e-9)
     assert path.read_bytes() == b"an older one"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_model_from_before_there_was_mixed_says_what_it_can_be_exported_in(tmp_path: Path) -> None:
+    golden = Path(__file__).parents[2] / "golden" / "model-v1"
+    with pytest.raises(ArtifactError, match=r"did not have mixed\. Export it in fp32 or int8"):
+        export_onnx(golden, tmp_path / "model.onnx", precision="mixed")
+    assert export_onnx(golden, tmp_path / "model.onnx", precision="int8").holds
+
+
+def test_a_model_that_no_onnx_file_can_hold_is_told(
+    toy: ToyModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_large(*_: object) -> bytes:
+        raise EncodeError("Failed to serialize proto")
+
+    monkeypatch.setattr("fewfit.encoders.export.self_contained", too_large)
+    with pytest.raises(ArtifactError, match=r"at most 2 GB.*Export it in int8"):
+        export_onnx(toy.artifact, tmp_path / "model.onnx")
 
 
 def test_the_file_is_an_onnx_file_by_its_name(toy: ToyModel, tmp_path: Path) -> None:
