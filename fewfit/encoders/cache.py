@@ -106,6 +106,16 @@ def _lock(folder: Path, on_wait: Callable[[], None] | None) -> Iterator[None]:
         lock.release()
 
 
+@contextlib.contextmanager
+def making(path: Path) -> Iterator[None]:
+    """Holds others up that would make what is kept at `path`, too. Where the cache cannot be written to, nobody is."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(_lock(path, None))
+        yield
+
+
 def assemble(
     folder: Path,
     files: Mapping[str, str],

@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
-from filelock import FileLock
 from numpy.typing import NDArray
 from onnx import numpy_helper
 from torch import nn
@@ -28,7 +27,7 @@ from torch.export import Dim
 
 from fewfit.encoders.block_graphs import OPSET, block_graphs, low_rank_tail_graph
 from fewfit.encoders.block_model import block_model
-from fewfit.encoders.cache import cache_folder, write_atomically
+from fewfit.encoders.cache import cache_folder, making, write_atomically
 from fewfit.encoders.config import EncoderConfig
 from fewfit.encoders.encoder import Encoder
 from fewfit.encoders.graphs import PRECISIONS, Binding, Form, Graph, Precision
@@ -79,12 +78,12 @@ def export_graphs(
     if lora_rank is not None:
         raise BaseError(f"A low-rank tail of this {config.architecture} encoder cannot be exported to ONNX.")
     folder = cache_folder() / "graphs" / _key(weights, config, tail_layers)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.parent / f".{folder.name}.lock"):
+    with making(folder):
         found = _read(folder)
         if found is None:
             found = _export(weights, tail_layers)
-            _write(folder, found)
+            with contextlib.suppress(OSError):  # a cache that cannot be written to costs time, nothing else
+                _write(folder, found)
     return found
 
 
@@ -242,16 +241,20 @@ def _fingerprint(array: NDArray[Any]) -> bytes:
 
 def _write(folder: Path, graphs: ExportedGraphs) -> None:
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".writing-"))
-    index: dict[str, Any] = {}
-    for part, by_precision in (("trunk", graphs.trunk), ("tail", graphs.tail)):
-        for precision, graph in by_precision.items():
-            name = f"{part}-{precision}.onnx"
-            (temporary / name).write_bytes(graph.model)
-            index[name] = {"sha256": hashlib.sha256(graph.model).hexdigest(), "bindings": graph.bindings_json()}
-    write_atomically(temporary / "index.json", json.dumps(index))
-    if folder.exists():
-        shutil.rmtree(folder)
-    temporary.rename(folder)
+    try:
+        index: dict[str, Any] = {}
+        for part, by_precision in (("trunk", graphs.trunk), ("tail", graphs.tail)):
+            for precision, graph in by_precision.items():
+                name = f"{part}-{precision}.onnx"
+                (temporary / name).write_bytes(graph.model)
+                index[name] = {"sha256": hashlib.sha256(graph.model).hexdigest(), "bindings": graph.bindings_json()}
+        write_atomically(temporary / "index.json", json.dumps(index))
+        temporary.chmod(0o755)  # whoever shares the cache may read them
+        if folder.exists():
+            shutil.rmtree(folder)
+        temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _read(folder: Path) -> ExportedGraphs | None:

@@ -7,16 +7,16 @@ once for each base, by its digest, and kept in fewfit's cache folder.
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import torch
-from filelock import FileLock
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from fewfit.encoders.cache import cache_folder, write_bytes_atomically
+from fewfit.encoders.cache import cache_folder, making, write_bytes_atomically
 from fewfit.encoders.encoder import Encoder
 
 logger = logging.getLogger(__name__)
@@ -38,13 +38,13 @@ def static_vectors(encoder: Encoder, *, on_tokens: OnTokens | None = None) -> ND
     read a file. Whatever `on_tokens` raises ends the work, and nothing is kept.
     """
     path = _kept(encoder.weights.digest)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
+    with making(path):
         found = _read(path)
         if found is None:
             found = _reduced(_token_embeddings(encoder, on_tokens)) * _zipf_weights(encoder)[:, None]
             found = found.astype(np.float16)
-            write_bytes_atomically(path, save({"vectors": found}))
+            with suppress(OSError):  # a cache that cannot be written to costs time, nothing else
+                write_bytes_atomically(path, save({"vectors": found}))
     return np.asarray(found, dtype=np.float32)
 
 
@@ -94,7 +94,7 @@ def _kept(digest: str) -> Path:
 def _read(path: Path) -> NDArray[np.float16] | None:
     try:
         return np.asarray(load(path.read_bytes())["vectors"])
-    except FileNotFoundError:
+    except OSError:
         return None
     except (SafetensorError, KeyError) as error:
         logger.warning("%s cannot be read (%s); it is made again.", path, error)

@@ -163,3 +163,13 @@ def test_token_vectors_are_made_once_for_a_base(
     monkeypatch.setattr(static_vectors, "_token_embeddings", never)
     fitted_again = fitted.distil(texts(400)[0], max_disagreement=0.05)
     assert fitted_again.n_texts > 300
+
+
+def test_token_vectors_are_made_where_the_cache_cannot_be_written_to(
+    fitted: Classifier, distilled: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cache").write_text("a file where the cache folder would be")
+    monkeypatch.setenv("FEWFIT_CACHE", str(tmp_path / "cache"))
+    report = fitted.distil(texts(600)[0], max_disagreement=0.05)
+    assert report.chosen is not None
+    assert report.chosen.cut == pytest.approx(distilled.manifest_.fast["chosen"]["cut"], abs=1e-4)

@@ -81,6 +81,23 @@ def test_a_dense_layer_and_another_pooling_are_traced(tmp_path: Path) -> None:
     _compare(write_toy_base(tmp_path / "base", "roberta", layers=2, pooling="max", dense=16), 1)
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_traced_graphs_are_kept_for_everyone_where_the_cache_can_be_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, kept: bool
+) -> None:
+    encoder = Encoder.load(write_toy_base(tmp_path / "base", "modernbert", layers=2), device="cpu")
+    _, plain, _, _ = _exported(write_toy_base(tmp_path / "other", layers=2), 1)
+    monkeypatch.setattr("fewfit.encoders.export._export", lambda *_: plain)
+    cache = tmp_path / "cache"
+    if not kept:
+        cache.write_text("a file where the cache folder would be")
+    monkeypatch.setenv("FEWFIT_CACHE", str(cache))
+    assert export_graphs(encoder.weights, encoder.config, 1) == plain
+    if kept:
+        (folder,) = (path for path in (cache / "graphs").iterdir() if path.is_dir())
+        assert folder.stat().st_mode & 0o555 == 0o555
+
+
 def test_a_graph_holds_no_weights_until_it_is_asked_to(toy_base: Path) -> None:
     encoder, graphs, trunk, tail = _exported(toy_base, 2)
     assert len(graphs.trunk["fp32"].model) < 20_000
