@@ -38,6 +38,11 @@ def distilled(
 
     if not 0 < max_disagreement < 1:
         raise InputError(f"max_disagreement is {max_disagreement}; expected a share between 0 and 1, such as 0.01.")
+    if artifact.decision.rejection is not None:
+        raise InputError(
+            "The model rejects texts that are unlike all training texts, and looks at every text itself to tell; a "
+            "fast tier would never be asked. Train it without reject to have one."
+        )
     clean = artifact.manifest.clean
     known = tuple(artifact.examples.texts) if artifact.examples is not None else ()
     new = new_texts([clean_text(text) for text in unlabelled] if clean else unlabelled, known)

@@ -1,13 +1,15 @@
 """A fast tier from unlabelled texts to answers, on a toy base."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from fewfit import Classifier
-from fewfit.artifact import read_artifact
+from fewfit.artifact import read_artifact, write_artifact
+from fewfit.decision import Rejection
 from fewfit.encoders import static_vectors
 from fewfit.errors import ArtifactError, Cancelled, InputError
 from fewfit.serving import Engine
@@ -112,6 +114,16 @@ def test_too_few_texts_promise_nothing(fitted: Classifier) -> None:
     with pytest.raises(InputError, match="max_disagreement is 0"):
         fitted.distil(texts(400)[0], max_disagreement=0)
     assert not fitted.manifest_.fast
+
+
+def test_a_model_that_rejects_gets_no_tier_that_nobody_would_ask(fitted: Classifier, tmp_path: Path) -> None:
+    fitted.save(tmp_path / "model")
+    artifact = read_artifact(tmp_path / "model")
+    references = np.eye(artifact.decision.head.weight.shape[1], dtype=np.float32)
+    decision = replace(artifact.decision, rejection=Rejection(0.05, 0.1, references))
+    write_artifact(tmp_path / "model", replace(artifact, decision=decision))
+    with pytest.raises(InputError, match="Train it without reject"):
+        Classifier.load(tmp_path / "model").distil(texts(600)[0])
 
 
 def test_a_promise_that_cannot_be_kept_switches_nothing_on(distilled: Classifier, tmp_path: Path) -> None:
