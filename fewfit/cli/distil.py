@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.table import Table
 
-from fewfit.artifact import check_replaceable
 from fewfit.cli.app import app
 from fewfit.cli.console import say, show, show_json, show_log, training_progress
 from fewfit.cli.data import read_unlabelled
-from fewfit.cli.model import open_model
+from fewfit.cli.model import check_output, open_model
 from fewfit.cli.options import Delimiter, Json, Quiet, SkipMalformed, TextColumn
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ def distil(
             f"--max-disagreement is {max_disagreement:g}; expected a share between 0 and 1, such as 0.01."
         )
     show_log(quiet=quiet)
-    check_replaceable(output or model)
+    check_output(output or model)
     rows = read_unlabelled(
         texts,
         file_format=file_format,

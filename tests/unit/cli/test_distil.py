@@ -59,6 +59,17 @@ def test_a_share_that_is_none_is_refused_first(run: Run, tmp_path: Path, share: 
     assert f"--max-disagreement is {share}; expected a share between 0 and 1" in ran.said
 
 
+def test_a_folder_that_cannot_be_made_is_told_before_anything_is_taught(
+    run: Run, model: Path, unlabelled: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    ran = run("distil", model, unlabelled, "-o", tmp_path / "file" / "made", "--max-disagreement", "0.4")
+
+    assert ran.exit_code == 5
+    assert "cannot be made" in ran.stderr
+    assert "Teaching" not in ran.stderr
+
+
 def test_too_few_texts(run: Run, model: Path, tmp_path: Path) -> None:
     path = tmp_path / "few.txt"
     path.write_text("one text\nanother one\n", encoding="utf-8")
