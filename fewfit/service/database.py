@@ -13,7 +13,15 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from filelock import FileLock
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    NotSupportedError,
+    ProgrammingError,
+)
+from sqlalchemy.exc import TimeoutError as NoConnectionError
 from sqlalchemy.orm import Session
 
 from fewfit.service.errors import DatabaseError, StoreError
@@ -27,6 +35,8 @@ _BUSY_TIMEOUT_S = 30.0
 SYNCHRONOUS = "FULL"
 # Any fixed number: two servers that start on one PostgreSQL migrate one after the other.
 _MIGRATION_LOCK = 7_446_350
+# What a database says of a statement that is wrong; everything else that it says is about its own state.
+_OWN_MISTAKES = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
 
 
 class Database:
@@ -35,7 +45,7 @@ class Database:
     `reading()` gives a snapshot; `writing()` commits at its end, or rolls back where an error leaves it.
     On SQLite a writer takes the write lock at once (BEGIN IMMEDIATE): a transaction that first reads and
     then writes would be refused as soon as another one has written in between. Both raise DatabaseError
-    where the database is away, full, or locked for too long.
+    where the database is away, full, read-only, damaged, or locked for too long.
     """
 
     def __init__(self, url: str, folder: Path) -> None:
@@ -80,9 +90,13 @@ class Database:
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
                 logger.info("Database schema brought from %s to %s", current, head)
-        except OperationalError as error:
+        except DBAPIError as error:
             shown = self._engine.url.render_as_string(hide_password=True)
-            raise StoreError(f"The database {shown} cannot be used: {error.orig}. Check that it runs.") from error
+            reason = str(error.orig).strip().partition("\n")[0]
+            raise StoreError(
+                f"The database {shown} cannot be used: {reason}. "
+                "Check that it runs, is whole, and that its user may make tables in it."
+            ) from error
 
     def check(self) -> None:
         """Asks the database something. Raises DatabaseError where it does not answer."""
@@ -109,8 +123,10 @@ def _outages_told() -> Iterator[None]:
     """Tells what went wrong in the log alone: it may name hosts and users, and the caller may be anybody."""
     try:
         yield
-    except OperationalError as error:
-        logger.warning("The database gave up: %s", error.orig)
+    except _OWN_MISTAKES:
+        raise
+    except (DBAPIError, NoConnectionError) as error:
+        logger.warning("The database gave up: %s", error.orig if isinstance(error, DBAPIError) else error)
         raise DatabaseError from error
 
 
@@ -121,12 +137,13 @@ def _create_engine(url: str, folder: Path) -> Engine:
         return engine
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError):  # the latter names what it took for the port: part of the password, perhaps
         raise StoreError(
-            f"database_url cannot be read: {error} Expected postgresql://user:password@host/name."
+            "database_url cannot be read; expected postgresql://user:password@host:port/name, with %40 for an @ in the "
+            "password, %2F for a /."
         ) from None
-    if parsed.get_backend_name() == "postgres" or parsed.drivername in ("postgresql", "postgres"):
-        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.get_backend_name() in ("postgres", "postgresql"):
+        parsed = parsed.set(drivername="postgresql+psycopg")  # whichever driver it names: this one is installed
     if parsed.get_backend_name() != "postgresql":
         raise StoreError(
             f"database_url names a {parsed.get_backend_name()} database; expected postgresql://... "

@@ -105,6 +105,9 @@ class Worker:
                 worked = self.work(kinds, stop)
             except DatabaseError:
                 logger.warning("Trying again in a moment")
+            except Exception:
+                # The lane must live on: a worker without it counts as alive, and its jobs wait for ever.
+                logger.exception("Looking for work has failed; trying again in a moment")
             if not worked:
                 stop.wait(self._settings.poll_interval_s)
 

@@ -5,10 +5,11 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import func, select, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, InternalError, OperationalError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as NoConnectionError
 from sqlalchemy.orm import Session
 
-from fewfit.service.database import Database
+from fewfit.service.database import FILE, Database
 from fewfit.service.errors import DatabaseError, StoreError
 from fewfit.service.tables import Base, ServerState
 from fewfit.web.errors import status_of
@@ -82,10 +83,26 @@ def test_sqlite_keeps_accepted_data_through_a_power_cut(tmp_path: Path, monkeypa
     database.close()
 
 
-@pytest.mark.parametrize("url", ["mysql://host/name", "nonsense", "sqlite:///other.db"])
+@pytest.mark.parametrize(
+    "url", ["mysql://host/name", "nonsense", "sqlite:///other.db", "postgresql://u:p@ss:word@host/name"]
+)
 def test_another_kind_of_database_is_refused(tmp_path: Path, url: str) -> None:
-    with pytest.raises(StoreError, match="database_url"):
+    with pytest.raises(StoreError, match="database_url") as caught:
         Database(url, tmp_path)
+    assert "ss:word" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2", "postgresql+asyncpg"])
+def test_postgresql_is_asked_through_the_driver_that_is_installed(tmp_path: Path, scheme: str) -> None:
+    Database(f"{scheme}://someone@127.0.0.1:1/none", tmp_path).close()
+
+
+def test_a_file_that_is_no_database_says_so(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text("a backup that was cut off")
+    database = Database("", tmp_path)
+    with pytest.raises(StoreError, match="not a database"):
+        database.migrate()
+    database.close()
 
 
 def test_a_database_that_is_not_there_says_so_without_the_password(tmp_path: Path) -> None:
@@ -104,3 +121,20 @@ def test_an_outage_is_told_without_what_the_database_said(shop: Shop, caplog: py
         assert "10.1.2.3" not in str(caught.value)
         assert status_of(caught.value) == 503
     assert "no answer from 10.1.2.3" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("error", "is_outage"),
+    [
+        (InternalError("", {}, Exception("cannot execute UPDATE in a read-only transaction")), True),
+        (InterfaceError("", {}, Exception("the connection is closed")), True),
+        (DBAPIError("", {}, Exception("database disk image is malformed")), True),
+        (NoConnectionError("QueuePool limit reached"), True),
+        (IntegrityError("", {}, Exception("UNIQUE constraint failed")), False),
+        (ProgrammingError("", {}, Exception("no such column")), False),
+    ],
+    ids=["read-only", "closed", "damaged", "no connection", "conflict", "our mistake"],
+)
+def test_what_the_database_says_of_itself_is_an_outage(shop: Shop, error: Exception, is_outage: bool) -> None:
+    with pytest.raises(DatabaseError if is_outage else type(error)), shop.service.database.writing():
+        raise error

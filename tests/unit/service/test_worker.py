@@ -66,6 +66,25 @@ def _validated(shop: Shop, dataset_id: str) -> str:
     return dataset_id
 
 
+@pytest.mark.parametrize("error", [DatabaseError(), RuntimeError("nobody expected this")], ids=["outage", "other"])
+def test_a_worker_works_on_after_it_could_not_look_for_work(
+    open_shop: OpenShop, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    shop = open_shop(poll_interval_s=0.01)
+    claim, failed = shop.service.jobs.claim, threading.Event()
+
+    def fail_at_first(worker_id: str, kinds: Any) -> Any:
+        if "validate" not in kinds or failed.is_set():
+            return claim(worker_id, kinds)
+        failed.set()
+        raise error
+
+    monkeypatch.setattr(shop.service.jobs, "claim", fail_at_first)
+    with Running(shop):
+        assert failed.wait(30)
+        _validated(shop, shop.dataset(jsonl(single_rows()), work=False).id)
+
+
 def test_a_silent_worker_does_not_count(shop: Shop) -> None:
     shop.worker._say_alive()
     assert shop.service.health().checks["worker"] == ""
