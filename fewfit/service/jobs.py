@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, cast
 
 from sqlalchemy import and_, func, or_, select, update
@@ -139,6 +139,7 @@ class Jobs:
                 attempts=row.attempts,
                 max_attempts=row.max_attempts,
                 last_error=row.error,
+                started_at=row.started_at,
             )
         fail_point("job.claimed")
         return lease
@@ -175,6 +176,7 @@ class Lease:
     attempts: int
     max_attempts: int
     last_error: str | None
+    started_at: datetime
 
     @property
     def exhausted(self) -> bool:

@@ -1,5 +1,6 @@
 """The job that trains a version of a model, measures it and keeps it."""
 
+import logging
 import shutil
 import threading
 import time
@@ -17,7 +18,7 @@ from fewfit.errors import Cancelled, InputError
 from fewfit.service.answers import ANSWERS_FILE, Answers
 from fewfit.service.database import Database
 from fewfit.service.datasets import dataset_owner, find_dataset
-from fewfit.service.errors import LostLeaseError, WaitingError
+from fewfit.service.errors import DatabaseError, LostLeaseError, WaitingError
 from fewfit.service.failpoints import fail_point
 from fewfit.service.files import FileStore
 from fewfit.service.holdout import hold_out, least_held_out
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from fewfit.training import Effort, Evaluation, Event
     from fewfit.training.evaluation import EvaluatedOn
 
+logger = logging.getLogger(__name__)
+
 _SEED = 0
 # Progress is written this often; a step of a small model takes milliseconds.
 _PROGRESS_EVERY_S = 0.5
@@ -57,6 +60,7 @@ class TrainingJob:
 
         Raises Cancelled where `cancel` is set, LostLeaseError where the job is no longer this worker's.
         """
+        self._files.check()  # nothing is trained that could not be kept
         with lease.writing() as session:
             row, version = rows_of(session, lease)
             _take_dataset(session, lease, row, version)
@@ -236,6 +240,8 @@ class ProgressRecorder:
                     keep_step(session, version, event.step, metrics)
         except LostLeaseError as error:
             raise Cancelled from error
+        except DatabaseError:
+            logger.warning("The progress of model %s could not be written; training goes on", self._lease.subject_id)
 
     def _progress(self, event: "Event") -> dict[str, Any]:
         return {

@@ -14,6 +14,7 @@ from fewfit.service.bases import Bases
 from fewfit.service.database import Database
 from fewfit.service.dataset_versions import EVAL_ROWS, ROWS, Recipe, load_rows, recipe, versions_of_dataset
 from fewfit.service.datasets import dataset_owner, schema_json
+from fewfit.service.errors import StoreError
 from fewfit.service.failpoints import fail_point
 from fewfit.service.files import FileStore
 from fewfit.service.holdout import least_held_out
@@ -54,6 +55,8 @@ class ValidationJob:
             is_new = ROWS not in uploaded
             rows = self._read(uploaded, rules) if is_new else load_rows(self._files, uploaded, made)
             found = self._check(rows, rules)
+        except StoreError:
+            raise  # the upload is not at fault
         except FewfitError as error:
             with lease.writing() as session:
                 self.give_up(session, lease, str(error))

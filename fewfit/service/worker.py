@@ -4,6 +4,7 @@ Long jobs (training), exports, and short ones (validation, clean-up) run in lane
 upload is validated while a model trains. The process steps back behind serving (`os.nice`).
 """
 
+import errno
 import logging
 import os
 import signal
@@ -40,6 +41,10 @@ SYSTEM: Final = "system"
 _HEARTBEAT_S = 3.0
 _CLEAN_UP_EVERY = timedelta(hours=1)
 _DEAD_AFTER = timedelta(days=1)
+# For so long a job waits for a store that is away or full, each time as long again as it has been tried already.
+_PATIENCE: Final = timedelta(days=1)
+_LONGEST_WAIT_S = 60.0
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 
 class JobHandler(Protocol):
@@ -129,12 +134,15 @@ class Worker:
         except Cancelled:
             self._return(lease)
         except WaitingError as error:
-            self._wait(lease, error)
+            self._wait(lease, error, self._settings.poll_interval_s)
         except (DatabaseError, FilesError) as error:
-            self._try_again(handler, lease, error)
+            self._wait_for_store(handler, lease, error)
         except FewfitError as error:
             self._fail(handler, lease, str(error))
         except Exception as error:
+            if isinstance(error, OSError) and error.errno in _NO_ROOM:
+                self._wait_for_store(handler, lease, error)
+                return
             logger.exception("Job %s failed", lease.job_id)
             self._try_again(handler, lease, error)
 
@@ -145,12 +153,22 @@ class Worker:
         except LostLeaseError:
             logger.info("Job %s was cancelled", lease.job_id)
 
-    def _wait(self, lease: Lease, reason: WaitingError) -> None:
+    def _wait(self, lease: Lease, reason: Exception, seconds: float) -> None:
         try:
-            lease.wait(self._settings.poll_interval_s)
+            lease.wait(seconds)
             logger.debug("Job %s waits: %s", lease.job_id, reason)
         except LostLeaseError:
             logger.info("Job %s was cancelled", lease.job_id)
+
+    def _wait_for_store(self, handler: JobHandler, lease: Lease, error: Exception) -> None:
+        """Puts a job back that is not at fault; that counts as no attempt."""
+        tried = utc_now() - lease.started_at
+        if tried > _PATIENCE:
+            self._try_again(handler, lease, error)
+            return
+        seconds = min(max(tried.total_seconds(), 1.0), _LONGEST_WAIT_S)
+        logger.warning("Job %s is tried again in %.0f s: %s", lease.job_id, seconds, error)
+        self._wait(lease, error, seconds)
 
     def _fail(self, handler: JobHandler, lease: Lease, reason: str) -> None:
         logger.warning("Job %s has failed: %s", lease.job_id, reason)

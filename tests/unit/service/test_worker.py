@@ -1,3 +1,4 @@
+import errno
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from fewfit.service.errors import DatabaseError, FilesError, LostLeaseError, Not
 from fewfit.service.model_rows import add_event
 from fewfit.service.service import WORKER_SILENCE
 from fewfit.service.tables import DatasetRow, JobRow, WorkerRow, utc_now
+from fewfit.service.training_job import ProgressRecorder
 from fewfit.service.worker import Worker
 from tests.unit.service.conftest import OpenShop
 from tests.unit.service.shop import Shop, jsonl, single_rows
@@ -194,6 +196,62 @@ def test_a_crash_in_validation_is_tried_again(shop: Shop, monkeypatch: pytest.Mo
     _at_once(shop)
     shop.work()
     assert shop.service.datasets.get(shop.admin, dataset.id).status == "validated"
+
+
+OUTAGES = [OSError(errno.ENOSPC, "no space left on device"), DatabaseError(), FilesError()]
+
+
+@pytest.mark.parametrize("outage", OUTAGES, ids=["full", "database", "files"])
+@pytest.mark.parametrize("place", ["read_files", "write_part"])
+def test_a_job_waits_for_a_store_that_is_away_without_using_up_its_attempts(
+    open_shop: OpenShop, monkeypatch: pytest.MonkeyPatch, place: str, outage: Exception
+) -> None:
+    shop = open_shop(max_attempts=1)
+    dataset = shop.dataset(jsonl(single_rows()), work=False)
+
+    def fail(*arguments: object, **options: object) -> None:
+        raise outage
+
+    monkeypatch.setattr(validation_job, place, fail)
+    for _ in range(3):
+        assert shop.worker.work()
+        assert not shop.worker.work()  # not at once
+        _at_once(shop)
+    monkeypatch.undo()
+    shop.work()
+    assert shop.service.datasets.get(shop.admin, dataset.id).status == "validated"
+
+
+def test_a_job_waits_for_the_store_for_a_day_at_the_most(open_shop: OpenShop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = open_shop(max_attempts=1)
+    model = shop.model(work=False)
+
+    def fail() -> None:
+        raise FilesError
+
+    monkeypatch.setattr(shop.service.files, "check", fail)
+    assert shop.worker.work()
+    assert shop.service.models.get(shop.admin, model.id).status == "queued"  # nothing is trained for nothing
+    with shop.service.database.writing() as session:
+        session.execute(update(JobRow).values(started_at=utc_now() - timedelta(days=1, seconds=1)))
+    _at_once(shop)
+    assert shop.worker.work()
+    found = shop.service.models.get(shop.admin, model.id)
+    assert found.status == "failed"
+    assert "file store" in (found.error or "")
+
+
+def test_training_goes_on_while_its_progress_cannot_be_written(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = shop.model(work=False)
+
+    def fail(*arguments: object) -> None:
+        raise DatabaseError
+
+    monkeypatch.setattr(ProgressRecorder, "_progress", fail)
+    shop.work()
+    assert shop.service.models.get(shop.admin, model.id).status == "ready"
+    (job,) = shop.service.jobs.list(shop.admin, kind="train")
+    assert job.attempts == 1
 
 
 def test_a_worker_that_was_replaced_during_training_changes_nothing(
