@@ -1,19 +1,22 @@
 """Ready models in memory: loaded at their first request, the ones unused for longest dropped."""
 
+import hashlib
 import logging
 import shutil
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fewfit.artifact import MANIFEST_FILE
 from fewfit.errors import ArtifactError
 from fewfit.service.database import Database
 from fewfit.service.errors import NotFoundError
-from fewfit.service.files import FileStore
+from fewfit.service.files import FileStore, outages_told
 from fewfit.service.loading import LoadedModel, ModelLoader
 from fewfit.service.models import ReadyVersion
+from fewfit.service.records import StoredFile
 from fewfit.service.references import Owner, files_of
 
 logger = logging.getLogger(__name__)
@@ -39,7 +42,6 @@ class Registry:
         self._files = files
         self._loader = loader
         self._cache = cache
-        self._cache.mkdir(parents=True, exist_ok=True)
         self._max_models = max_models
         self._places: OrderedDict[Key, _Place] = OrderedDict()
         self._lock = threading.Lock()
@@ -90,37 +92,47 @@ class Registry:
             logger.info("Model %s version %d leaves memory", *key)
 
     def _load(self, version: ReadyVersion) -> LoadedModel:
-        folder = self._cache / f"{version.model_id}-{version.number}"
-        if folder.is_dir():
-            try:
-                return self._loader.load(folder, version.base)
-            except ArtifactError as error:
-                logger.warning("The cached copy of a model is not whole and is fetched again: %s", error)
-                shutil.rmtree(folder)
-        self._bring(version, folder)
-        return self._loader.load(folder, version.base)
-
-    def _bring(self, version: ReadyVersion, folder: Path) -> None:
-        """Puts the artifact's files into a folder of this machine, which appears when it is whole."""
         owner = Owner("version", f"{version.model_id}:{version.number}", version.organization_id)
         with self._database.reading() as session:
             files = files_of(session, owner)
         if not files:
             raise NotFoundError(f"There is no model {version.model_id!r}.")
+        folder = self._cache / f"{version.model_id}-{version.number}"
+        if folder.is_dir():
+            try:
+                if _is_copy(folder, files):
+                    return self._loader.load(folder, version.base)
+                logger.warning("The cached copy of a model is another version's and is fetched again")
+            except ArtifactError as error:
+                logger.warning("The cached copy of a model is not whole and is fetched again: %s", error)
+            shutil.rmtree(folder)
+        self._bring(files, folder)
+        return self._loader.load(folder, version.base)
+
+    def _bring(self, files: Mapping[str, StoredFile], folder: Path) -> None:
+        """Puts the artifact's files into a folder of this machine, which appears when it is whole."""
         unfinished = self._files.new_folder()
         try:
-            for name, file in files.items():
-                target = unfinished / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                self._files.copy_to(file.sha256, target)
-            try:
-                unfinished.rename(folder)
-            except OSError:
-                # Another process was faster; its folder is as good.
-                if not folder.is_dir():
-                    raise
+            with outages_told():
+                for name, file in files.items():
+                    target = unfinished / name
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    self._files.copy_to(file.sha256, target)
+                self._cache.mkdir(parents=True, exist_ok=True)
+                try:
+                    unfinished.rename(folder)
+                except OSError:
+                    # Another process was faster; its folder is as good.
+                    if not folder.is_dir():
+                        raise
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _is_copy(folder: Path, files: Mapping[str, StoredFile]) -> bool:
+    """Whether a folder was made of these files, whose hashes the manifest has: numbers come again after a restore."""
+    manifest = folder / MANIFEST_FILE
+    return manifest.is_file() and hashlib.sha256(manifest.read_bytes()).hexdigest() == files[MANIFEST_FILE].sha256
 
 
 def clear_cache(cache: Path, known: Callable[[str], bool]) -> None:

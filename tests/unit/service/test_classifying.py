@@ -1,4 +1,5 @@
 import asyncio
+import shutil
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -334,17 +335,37 @@ def test_the_model_unused_for_longest_leaves_memory(trained: tuple[Shop, Model, 
     assert len(loader.loaded) == 3
 
 
-def test_a_damaged_copy_in_the_cache_is_fetched_again(trained: tuple[Shop, Model, Model]) -> None:
+@pytest.mark.parametrize("name", ["model.json", "head.safetensors"])
+def test_a_damaged_copy_in_the_cache_is_fetched_again(trained: tuple[Shop, Model, Model], name: str) -> None:
     shop, model, _ = trained
     version = shop.service.models.ready_version("default", model.id)
     _registry(shop, TorchLoader()).get(version)
-    folder = cache_folder(shop.service.settings) / f"{model.id}-1"
-    manifest = folder / "model.json"
-    content = manifest.read_bytes()
-    manifest.unlink()  # a link: writing into it would damage the file store
-    manifest.write_bytes(content[:-10])
+    file = cache_folder(shop.service.settings) / f"{model.id}-1" / name
+    content = file.read_bytes()
+    file.unlink()  # a link: writing into it would damage the file store
+    file.write_bytes(content[:-10])
     assert _registry(shop, TorchLoader()).get(version).decision.labels == model.labels
-    assert manifest.read_bytes() == content
+    assert file.read_bytes() == content
+
+
+def test_a_copy_in_the_cache_from_before_a_backup_was_restored_does_not_answer(
+    trained: tuple[Shop, Model, Model],
+) -> None:
+    shop, model, multi = trained
+    version, other = (shop.service.models.ready_version("default", one.id) for one in (model, multi))
+    _registry(shop, TorchLoader()).get(other)
+    cache = cache_folder(shop.service.settings)
+    shutil.rmtree(cache / f"{model.id}-1", ignore_errors=True)
+    shutil.copytree(cache / f"{multi.id}-1", cache / f"{model.id}-1")  # whole, but not what the database knows
+    assert _registry(shop, TorchLoader()).get(version).decision.kind == "single"
+
+
+def test_the_cache_may_be_deleted_at_any_time(trained: tuple[Shop, Model, Model]) -> None:
+    shop, model, _ = trained
+    registry = _registry(shop, TorchLoader())
+    shutil.rmtree(cache_folder(shop.service.settings), ignore_errors=True)
+    version = shop.service.models.ready_version("default", model.id)
+    assert registry.get(version).decision.labels == model.labels
 
 
 def test_texts_are_tokenized_as_the_base_reads_them(trained: tuple[Shop, Model, Model]) -> None:
