@@ -1,5 +1,6 @@
 """The file store: every file under the SHA-256 of its content, in a folder or behind an fsspec URL."""
 
+import errno
 import logging
 import os
 import shutil
@@ -24,7 +25,8 @@ class FileStore:
     """Whole files by hash. What is in it never changes; a file appears at once or not at all.
 
     Files are received in a folder of this machine (`staging`). From there a local store takes them by a
-    rename, a remote one by an upload that is complete or void. Asking a store that is away or full raises FilesError.
+    rename (of a copy, where it is another file system), a remote one by an upload that is complete or void.
+    Asking a store that is away or full raises FilesError.
     """
 
     def __init__(self, url: str, folder: Path, *, endpoint_url: str = "") -> None:
@@ -67,10 +69,11 @@ class FileStore:
                 self._fs.put_file(str(path), target)
                 path.unlink()
                 return
-            _sync(path)
             place = Path(target)
-            place.parent.mkdir(exist_ok=True)
-            path.replace(place)
+            if not place.parent.is_dir():
+                place.parent.mkdir(exist_ok=True)
+                _sync(place.parent.parent)
+            _move(path, place)
             _sync(place.parent)
 
     def open(self, sha256: str) -> BinaryIO:
@@ -137,6 +140,24 @@ def outages_told() -> Iterator[None]:
     except Exception as error:  # what S3's client raises where nobody answers is no OSError
         logger.warning("The file store gave up: %s", error)
         raise FilesError from error
+
+
+def _move(path: Path, place: Path) -> None:
+    """Puts a file that is on disk in another place, where it appears at once, also on another file system."""
+    _sync(path)
+    try:
+        path.replace(place)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        unfinished = place.with_name(f"{place.name}-{os.urandom(4).hex()}")
+        try:
+            shutil.copyfile(path, unfinished)
+            _sync(unfinished)
+            unfinished.replace(place)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        path.unlink()
 
 
 def _sync(path: Path) -> None:

@@ -49,16 +49,23 @@ class Upload:
             self._stream.write(chunk)
 
     def finish(self) -> StoredFile:
-        """Makes the file whole and durable. It is deleted again unless something takes it within an hour."""
-        with outages_told():
-            self._stream.close()
+        """Makes the file whole and durable. It is deleted again unless something takes it within an hour.
+
+        Where that fails, nothing is kept.
+        """
+        try:
+            with outages_told():
+                self._stream.close()
+            file = StoredFile(self._hash.hexdigest(), self.size_bytes, self._filename, upload_id=uuid.uuid4().hex)
+            fail_point("upload.received")
+            with self._database.writing() as session:
+                register(session, file, self._organization_id)
+            fail_point("upload.registered")
+            self._files.take(self._path, file.sha256)
+        except BaseException:
+            self.abort()
+            raise
         self._done = True
-        file = StoredFile(self._hash.hexdigest(), self.size_bytes, self._filename, upload_id=uuid.uuid4().hex)
-        fail_point("upload.received")
-        with self._database.writing() as session:
-            register(session, file, self._organization_id)
-        fail_point("upload.registered")
-        self._files.take(self._path, file.sha256)
         fail_point("upload.stored")
         return file
 
@@ -75,9 +82,13 @@ class Upload:
 def store_file(database: Database, files: FileStore, organization_id: str, path: Path, filename: str) -> StoredFile:
     """Puts a file of this machine into the store, as an upload that is to be claimed."""
     upload = Upload(database, files, organization_id, limit_bytes=2**63, filename=filename)
-    with path.open("rb") as source:
-        while chunk := source.read(CHUNK_BYTES):
-            upload.write(chunk)
+    try:
+        with path.open("rb") as source:
+            while chunk := source.read(CHUNK_BYTES):
+                upload.write(chunk)
+    except BaseException:
+        upload.abort()
+        raise
     return upload.finish()
 
 

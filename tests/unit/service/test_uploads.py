@@ -17,6 +17,7 @@ from fewfit.service.errors import FilesError, ForbiddenError, LimitError, StoreE
 from fewfit.service.records import Caller, StoredFile
 from fewfit.service.references import UPLOAD_LIFETIME, Owner, claim, collect_garbage, files_of, release
 from fewfit.service.tables import FileReferenceRow, utc_now
+from fewfit.service.uploads import Upload, store_file
 from fewfit.web.errors import status_of
 from tests.unit.service.conftest import OpenShop
 from tests.unit.service.shop import Shop, a_caller
@@ -201,6 +202,38 @@ def test_a_full_disk_is_told_and_leaves_nothing(shop: Shop, monkeypatch: pytest.
     monkeypatch.setattr(tempfile, "mkstemp", no_room)
     with pytest.raises(FilesError):
         shop.service.datasets.upload(shop.admin, "a.csv")
+
+
+def test_a_store_on_another_file_system_takes_files(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace, staging = Path.replace, shop.service.files.staging
+
+    def across(self: Path, target: Path) -> Path:
+        if self.parent == staging:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", across)
+    file = shop.upload(b"content")
+    assert b"".join(shop.service.files.chunks(file.sha256)) == b"content"
+    assert _staged(shop) == []
+
+
+def test_a_store_that_does_not_take_a_file_leaves_nothing_of_it_here(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise FilesError
+
+    monkeypatch.setattr(shop.service.files, "take", fail)
+    (tmp_path / "a").write_bytes(b"content")
+    with pytest.raises(FilesError):
+        shop.upload(b"content")
+    with pytest.raises(FilesError):
+        store_file(shop.service.database, shop.service.files, "default", tmp_path / "a", "a")
+    monkeypatch.setattr(Upload, "write", fail)
+    with pytest.raises(FilesError):
+        store_file(shop.service.database, shop.service.files, "default", tmp_path / "a", "a")
+    assert _staged(shop) == []
 
 
 def test_a_file_store_that_is_away_is_told_without_what_it_said(
