@@ -58,6 +58,7 @@ def serve(
         ending = threading.Event()
         things.callback(ending.set)
         threading.Thread(target=_warm_up, args=(service, ending), name="warm-up", daemon=True).start()
+        threading.Thread(target=service.tidy_regularly, args=(ending,), name="tidy", daemon=True).start()
         config = uvicorn.Config(
             create_app(service, settings, pages(service, settings) if pages else None),
             http=BoundedProtocol,

@@ -16,7 +16,7 @@ from fewfit.service.files import FileStore
 from fewfit.service.jobs import Lease
 from fewfit.service.references import collect_garbage
 from fewfit.service.registry import clear_cache
-from fewfit.service.tables import JobRow, ModelRow, utc_now
+from fewfit.service.tables import JobRow, utc_now
 
 # Finished clean-ups stay this long, to tell when the last one was.
 _KEPT = timedelta(days=1)
@@ -61,11 +61,7 @@ class CleanUpJob:
         for things in self._expiring:
             things.delete_expired(utc_now())
         collect_garbage(self._database, self._files)
-        clear_cache(self._cache, self._model_exists)
-
-    def _model_exists(self, model_id: str) -> bool:
-        with self._database.reading() as session:
-            return session.get(ModelRow, model_id) is not None
+        clear_cache(self._database, self._cache)
 
     def give_up(self, session: Session, lease: Lease, reason: str) -> None:
         """Nobody waits for a clean-up: the next one does its work."""

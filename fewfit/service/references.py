@@ -158,11 +158,11 @@ def collect_garbage(database: Database, files: FileStore, *, now: datetime | Non
                     removed += 1
         except IntegrityError:
             logger.debug("File %s is in use again", sha256)
-    _clear_staging(files, now)
+    clear_staging(files, now)
     return removed
 
 
-def _clear_staging(files: FileStore, now: datetime) -> None:
+def clear_staging(files: FileStore, now: datetime) -> None:
     """Deletes what a dead process has left behind while it received a file."""
     oldest = (now - UPLOAD_LIFETIME).timestamp()
     for path in files.staging.iterdir():

@@ -5,9 +5,11 @@ import logging
 import shutil
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from sqlalchemy import select
 
 from fewfit.artifact import MANIFEST_FILE
 from fewfit.errors import ArtifactError
@@ -18,6 +20,7 @@ from fewfit.service.loading import LoadedModel, ModelLoader
 from fewfit.service.models import ReadyVersion
 from fewfit.service.records import StoredFile
 from fewfit.service.references import Owner, files_of
+from fewfit.service.tables import ModelRow
 
 logger = logging.getLogger(__name__)
 
@@ -105,7 +108,7 @@ class Registry:
                 logger.warning("The cached copy of a model is another version's and is fetched again")
             except ArtifactError as error:
                 logger.warning("The cached copy of a model is not whole and is fetched again: %s", error)
-            shutil.rmtree(folder)
+            shutil.rmtree(folder, ignore_errors=True)
         self._bring(files, folder)
         return self._loader.load(folder, version.base)
 
@@ -135,8 +138,13 @@ def _is_copy(folder: Path, files: Mapping[str, StoredFile]) -> bool:
     return manifest.is_file() and hashlib.sha256(manifest.read_bytes()).hexdigest() == files[MANIFEST_FILE].sha256
 
 
-def clear_cache(cache: Path, known: Callable[[str], bool]) -> None:
-    """Deletes cached models that are not known any more, such as those that another server has deleted."""
-    for folder in cache.glob("*-*"):
-        if not known(folder.name.rpartition("-")[0]):
+def clear_cache(database: Database, cache: Path) -> None:
+    """Deletes copies of models that were deleted, here or by another server, and of versions that do not answer."""
+    folders = list(cache.glob("*-*"))
+    ids = {folder.name.rpartition("-")[0] for folder in folders}
+    statement = select(ModelRow.id, ModelRow.promoted_version, ModelRow.previous_version).where(ModelRow.id.in_(ids))
+    with database.reading() as session:
+        kept = {f"{row.id}-{number}" for row in session.execute(statement) for number in row[1:]}
+    for folder in folders:
+        if folder.name not in kept:
             shutil.rmtree(folder, ignore_errors=True)

@@ -39,7 +39,8 @@ from fewfit.service.records import (
     Tokens,
     Truncate,
 )
-from fewfit.service.registry import Registry
+from fewfit.service.references import clear_staging
+from fewfit.service.registry import Registry, clear_cache
 from fewfit.service.reviewing import Reviewing, Sampler
 from fewfit.service.sign_in import Sessions
 from fewfit.service.tables import ServerState, WorkerRow, utc_now
@@ -53,6 +54,7 @@ logger = logging.getLogger(__name__)
 
 # A worker says that it lives every few seconds; after this long without a word it does not count.
 WORKER_SILENCE: Final = timedelta(seconds=15)
+_TIDIED_EVERY_S = 600.0
 
 
 class Service:
@@ -221,6 +223,21 @@ class Service:
         """Writes what is kept in memory for some seconds: usage, texts for review."""
         self.usage.write()
         self._sampler.write()
+
+    def tidy(self) -> None:
+        """Deletes what this machine keeps and nobody needs: copies of deleted models, uploads that broke off."""
+        clear_cache(self.database, cache_folder(self.settings))
+        clear_staging(self.files, utc_now())
+
+    def tidy_regularly(self, ending: threading.Event) -> None:
+        """Tidies now and every ten minutes until `ending` is set: clean-up jobs run on any one of several machines."""
+        while True:
+            try:
+                self.tidy()
+            except (FewfitError, OSError) as error:
+                logger.warning("This machine's copies could not be tidied up: %s", error)
+            if ending.wait(_TIDIED_EVERY_S):
+                return
 
     def _forget(self, model_id: str) -> None:
         self._classifying.forget(model_id)

@@ -260,6 +260,7 @@ def run_worker(settings: Settings, *, lifeline: bool = False) -> None:
     if lifeline:
         threading.Thread(target=_wait_for_end_of_input, args=(stop,), name="lifeline", daemon=True).start()
     with Service.open(settings) as service:
+        threading.Thread(target=service.tidy_regularly, args=(stop,), name="tidy", daemon=True).start()
         Worker(service).run(stop)
 
 

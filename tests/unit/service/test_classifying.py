@@ -1,7 +1,9 @@
 import asyncio
+import os
 import shutil
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from fewfit.service.registry import Registry
 from fewfit.service.service import cache_folder
 from fewfit.serving import Engine
 from fewfit.serving.parity import TOLERANCE
+from tests.unit.service.conftest import OpenShop
 from tests.unit.service.shop import MULTI, Shop, a_caller, jsonl, multi_rows, settings_for, single_rows
 
 TRUNCATES: tuple[Truncate, ...] = ("END", "START", "NONE")
@@ -385,3 +388,27 @@ def test_texts_are_tokenized_as_the_base_reads_them(trained: tuple[Shop, Model, 
     for text in ("", "x" * 65_537, "\ud800"):
         with pytest.raises(InputError):
             shop.service.tokenize(anyone, text, model.id)
+
+
+def test_a_server_deletes_its_copies_of_what_another_one_deleted_or_that_answers_no_longer(
+    open_shop: OpenShop, tmp_path: Path
+) -> None:
+    shop = open_shop()
+    model, kept = shop.model(), shop.model()
+    elsewhere = Service.open(replace(shop.service.settings, max_loaded_models=1))
+    cache = cache_folder(shop.service.settings)
+    for one in (model, kept):
+        elsewhere.classify(shop.admin, ["x"], model=one.id)
+    shutil.copytree(cache / f"{kept.id}-1", cache / f"{kept.id}-7")
+    (cache / f"{model.id}-1").rename(tmp_path / "away")  # it is in another machine's cache
+    shop.service.models.delete(shop.admin, model.id)
+    (tmp_path / "away").rename(cache / f"{model.id}-1")
+    stream, broken_off = shop.service.files.new_file()
+    stream.close()
+    os.utime(broken_off, (0, 0))
+    ending = threading.Event()
+    ending.set()
+    elsewhere.tidy_regularly(ending)
+    assert [folder.name for folder in cache.iterdir()] == [f"{kept.id}-1"]
+    assert list(shop.service.files.staging.iterdir()) == []
+    elsewhere.close()
