@@ -69,14 +69,11 @@ class Datasets:
         """Starts receiving a file (scope train). Raises LimitError where the organisation's space is used up."""
         caller.require("train")
         with self._database.reading() as session:
-            # Uploads that are still arriving count, or many at once would go beyond what is allowed.
+            # Uploads that nothing has come of yet count.
             used = used_bytes(session, caller.organization_id, kinds=("dataset", "upload"))
         free = self._settings.max_organization_bytes - used
         if free <= 0:
-            raise LimitError(
-                f"The datasets of your organisation take {used:,} bytes; at most "
-                f"{self._settings.max_organization_bytes:,} are allowed. Delete some first."
-            )
+            raise self._no_space(used, "take")
         limit = min(free, self._settings.max_dataset_bytes)
         return Upload(self._database, self._files, caller.organization_id, limit_bytes=limit, filename=filename)
 
@@ -151,6 +148,9 @@ class Datasets:
             claim(session, owner, "data", data)
             if eval_data is not None:
                 claim(session, owner, "eval_data", eval_data)
+            used = used_bytes(session, caller.organization_id)
+            if used > self._settings.max_organization_bytes:  # others arrived at the same time
+                raise self._no_space(used, "would take")
             self._jobs.enqueue(session, "validate", caller.organization_id, row.id)
         fail_point("dataset.created")
         return self.get(Caller(caller.organization_id, caller.owner_id, frozenset({"read"})), row.id)
@@ -251,6 +251,12 @@ class Datasets:
         filename = (reference.filename or dataset_id) if original else f"{dataset_id}-{role}.avro"
         media_type = _MEDIA_TYPES.get(filename.rpartition(".")[2].lower(), "application/octet-stream")
         return OpenedFile(filename, media_type, reference.size_bytes, self._files.chunks(reference.sha256))
+
+    def _no_space(self, used: int, verb: str) -> LimitError:
+        return LimitError(
+            f"The datasets of your organisation {verb} {used:,} bytes; at most "
+            f"{self._settings.max_organization_bytes:,} are allowed. Delete some first."
+        )
 
     def _delete(self, session: Session, row: DatasetRow) -> None:
         owner = dataset_owner(row)

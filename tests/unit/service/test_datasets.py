@@ -290,3 +290,17 @@ def test_errors_advise_what_an_upload_can_do(shop: Shop) -> None:
         b"text;label\n" + b"a;x\n" * 40, filename="t.csv", options=DatasetOptions(csv_delimiter=",")
     )
     assert "looks like several columns with ';' between them" in str(semicolons.error)
+
+
+def test_uploads_that_arrive_at_once_stay_within_the_space_of_the_organisation(open_shop: OpenShop) -> None:
+    contents = [jsonl(single_rows(16 + number)) for number in range(3)]
+    shop = open_shop(max_organization_bytes=len(contents[0]) + len(contents[1]) + 10)
+    uploads = [shop.service.datasets.upload(shop.admin) for _ in contents]
+    for upload, content in zip(uploads, contents, strict=True):
+        upload.write(content)
+    files = [upload.finish() for upload in uploads]
+    for file in files[:2]:
+        shop.service.datasets.create(shop.admin, name="a", dataset_type=SINGLE, data=file)
+    with pytest.raises(LimitError, match="would take"):
+        shop.service.datasets.create(shop.admin, name="a", dataset_type=SINGLE, data=files[2])
+    assert shop.service.datasets.usage_bytes(shop.admin) == len(contents[0]) + len(contents[1])
