@@ -35,6 +35,15 @@ _BUSY_TIMEOUT_S = 30.0
 SYNCHRONOUS = "FULL"
 # Any fixed number: two servers that start on one PostgreSQL migrate one after the other.
 _MIGRATION_LOCK = 7_446_350
+# How long a PostgreSQL may be silent whose machine has vanished: the system alone would wait for a quarter of an hour.
+# What the URL says wins.
+_TIMEOUTS = {
+    "connect_timeout": "10",
+    "tcp_user_timeout": "20000",  # milliseconds
+    "keepalives_idle": "20",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+}
 # What a database says of a statement that is wrong; everything else that it says is about its own state.
 _OWN_MISTAKES = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
 
@@ -91,7 +100,7 @@ class Database:
                 command.upgrade(config, "head")
                 logger.info("Database schema brought from %s to %s", current, head)
         except DBAPIError as error:
-            shown = self._engine.url.render_as_string(hide_password=True)
+            shown = self._engine.url.set(query={}).render_as_string(hide_password=True)
             reason = str(error.orig).strip().partition("\n")[0]
             raise StoreError(
                 f"The database {shown} cannot be used: {reason}. "
@@ -149,6 +158,7 @@ def _create_engine(url: str, folder: Path) -> Engine:
             f"database_url names a {parsed.get_backend_name()} database; expected postgresql://... "
             "(leave it empty for SQLite in the data folder)."
         )
+    parsed = parsed.set(query={**_TIMEOUTS, **parsed.query})
     return create_engine(parsed, pool_size=16, max_overflow=48, pool_pre_ping=True)
 
 

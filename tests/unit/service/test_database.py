@@ -1,4 +1,6 @@
+import socket
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -103,6 +105,19 @@ def test_a_file_that_is_no_database_says_so(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="not a database"):
         database.migrate()
     database.close()
+
+
+def test_a_postgresql_whose_machine_is_silent_is_not_waited_for(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, and says nothing
+        port = silent.getsockname()[1]
+        database = Database(f"postgresql://someone@127.0.0.1:{port}/none?connect_timeout=2", tmp_path)
+        started_s = time.monotonic()
+        with pytest.raises(StoreError, match="timeout"):
+            database.migrate()
+        assert time.monotonic() - started_s < 30
+        given = database._engine.dialect.create_connect_args(database._engine.url)[1]
+        assert (given["connect_timeout"], given["tcp_user_timeout"]) == ("2", "20000")
+        database.close()
 
 
 def test_a_database_that_is_not_there_says_so_without_the_password(tmp_path: Path) -> None:
