@@ -1,6 +1,7 @@
 """For whoever runs the server: is it alive, can it work, what has it done."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
@@ -8,6 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 
 from fewfit.api.context import CurrentContext
+from fewfit.service.errors import DatabaseError
 from fewfit.service.records import Counts
 
 router = APIRouter(tags=["operations"])
@@ -34,7 +36,11 @@ def ready(context: CurrentContext) -> JSONResponse:
 @router.get("/metrics", response_class=Response)
 def metrics(context: CurrentContext) -> Response:
     """Figures for Prometheus."""
-    text = generate_latest(context.metrics.registry) + generate_latest(_ServiceFigures(context.service.counts()))
+    text = generate_latest(context.metrics.registry)
+    with suppress(
+        DatabaseError
+    ):  # its log line is written; what this server has counted says what that does to requests
+        text += generate_latest(_ServiceFigures(context.service.counts()))
     return Response(text, media_type=CONTENT_TYPE_LATEST)
 
 

@@ -17,7 +17,7 @@ from fewfit.service.tables import Base, ServerState
 from fewfit.web.errors import status_of
 from tests.unit.conftest import PRODUCT_SYNCHRONOUS
 from tests.unit.service.conftest import OpenShop
-from tests.unit.service.shop import Shop
+from tests.unit.service.shop import Shop, jsonl, single_rows
 
 
 def test_the_migrations_make_the_tables_of_the_code(shop: Shop) -> None:
@@ -30,6 +30,19 @@ def test_opening_again_changes_nothing(open_shop: OpenShop) -> None:
     secret = open_shop().service.first_key()
     assert secret is not None
     assert open_shop().service.keys.authenticate(secret).may("admin")
+
+
+def test_a_dataset_from_before_datasets_had_versions_is_validated(open_shop: OpenShop) -> None:
+    shop = open_shop()
+    dataset = shop.dataset(jsonl(single_rows()), work=False)
+    with shop.service.database.writing() as session:
+        session.execute(text("DROP TABLE dataset_versions"))
+        session.execute(text("UPDATE alembic_version SET version_num = '0003'"))
+    upgraded = open_shop()
+    upgraded.work()
+    assert upgraded.service.datasets.get(shop.admin, dataset.id).status == "validated"
+    (version,) = upgraded.service.editing.versions(shop.admin, dataset.id)
+    assert (version.number, version.note) == (1, "Uploaded")
 
 
 def test_a_store_of_a_newer_fewfit_is_left_alone(open_shop: OpenShop) -> None:
