@@ -21,6 +21,8 @@ JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 Truncate = Literal["START", "END", "NONE"]
 Speed = Literal["full", "fast"]
 
+# What the error of a training says that somebody stopped.
+CANCELLED = "Cancelled."
 SCOPES: tuple[Scope, ...] = ("read", "classify", "train", "admin")
 DATASET_TYPES: dict[DatasetType, Kind] = {
     "single-label-classification-finetune-input": "single",
@@ -292,6 +294,11 @@ class ModelVersion:
     made_from: int | None = None
     note: str = ""
 
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody stopped the training, which counts as failed but went not wrong."""
+        return self.error == CANCELLED
+
 
 @dataclass(frozen=True)
 class Model:
@@ -323,6 +330,11 @@ class Model:
     base_metrics: Mapping[str, float] = field(default_factory=dict)
     previous_version: int | None = None
     review_since: datetime | None = None
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether what `status` is about was stopped by somebody."""
+        return self.error == CANCELLED
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,8 @@ from fewfit.errors import InputError
 from fewfit.service.database import Database
 from fewfit.service.jobs import Jobs
 from fewfit.service.model_rows import add_event, find_model, version_record, versions_of
-from fewfit.service.records import Caller, ModelVersion
+from fewfit.service.records import CANCELLED, Caller, ModelVersion
 from fewfit.service.tables import utc_now
-
-CANCELLED = "Cancelled."
 
 
 def cancel_training(database: Database, jobs: Jobs, caller: Caller, model_id: str) -> ModelVersion:

@@ -429,6 +429,15 @@ def test_usage_is_shown_over_time_and_by_model(shop: Shop, visit: Visit, single:
     visit.get("/usage?days=2", status=400)
 
 
+def test_percentiles_are_not_above_the_slowest_request(shop: Shop) -> None:
+    visit = _enter(shop, organization_id="slow")
+    for _ in range(3):
+        shop.service.usage.note("slow", "", 1, 0.0301)  # its bucket goes on beyond it
+    shop.service.write_down()
+    total = visit.json("/usage")["total"]
+    assert total["median_ms"] == total["p95_ms"] == total["slowest_ms"] == pytest.approx(30.1)
+
+
 def test_keys_are_made_shown_once_and_revoked(shop: Shop, visit: Visit) -> None:
     answer = visit.client.post(
         "/keys", data={"csrf": _token(visit), "name": HOSTILE, "scope": ["read", "classify"], "days": "30"}

@@ -96,6 +96,15 @@ def test_a_form_that_cannot_be_taken_says_why_and_keeps_its_input(
     assert visit.json("/datasets")["listing"]["total"] == 0
 
 
+def test_a_file_and_pasted_rows_at_once_are_refused_and_the_rows_stay(shop: Shop, visit: Visit) -> None:
+    files = {"data": ("a.jsonl", jsonl(single_rows()))}
+    page = upload(visit, status=400, files=files, pasted="text,label\na,<b>\n", name="Both")
+    assert "There is a file and there are pasted rows" in page
+    assert "a,&lt;b&gt;" in page
+    assert 'value="Both"' in page
+    assert shop.service.datasets.usage_bytes(shop.admin) == 0
+
+
 def test_nothing_is_stored_before_the_token_was_checked(shop: Shop, visit: Visit) -> None:
     for data in ({}, {"csrf": "0" * 64}):
         answer = visit.client.post("/models/new", data=data, files={"data": ("a.jsonl", jsonl(single_rows()))})
@@ -178,6 +187,22 @@ def test_a_training_is_cancelled(shop: Shop, visit: Visit) -> None:
     page = visit.get(where)
     assert "The training was cancelled" in page
     assert "Train again" in page
+
+
+def test_a_cancelled_training_is_called_a_failure_nowhere(shop: Shop, visit: Visit) -> None:
+    model = shop.model(work=False)
+    page = f"/models/{model.id}"
+    visit.post(page + "/cancel", page)
+    for path in ("/", "/models", page, page + "/training", page + "/versions", page + "/try"):
+        text = visit.get(path)
+        assert ">Cancelled</span>" in text, path
+        assert "ailed" not in text.partition("What happened")[0], path
+    again = shop.pretended_model()
+    page = f"/models/{again.id}"
+    visit.post(page + "/retrain", page)
+    visit.post(page + "/cancel", page)
+    assert "Training of version 2 was cancelled" in visit.get(page)
+    assert "ailed" not in visit.get(page)
 
 
 def test_the_base_that_fits_is_chosen_from_the_languages(open_shop: OpenShop) -> None:
