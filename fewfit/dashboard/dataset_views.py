@@ -1,25 +1,27 @@
 """What pages show of a dataset: numbers, findings with their repairs, requirements, versions."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
 from fewfit.dashboard.context import Context
-from fewfit.data import Example, Finding
+from fewfit.data import Example, Finding, Report
 from fewfit.service.errors import NotFoundError, NotReadyError
 from fewfit.service.records import Caller, Dataset, DatasetVersion, Requirement
 from fewfit.service.repairs import Repair, repairs_for, requirements
 from fewfit.service.validation import part_of
 
 PREVIEW_ROWS = 5
+_ONE_FOR_SOME_LABELS = ("label_variants", "label_on_every_row", "confused_labels")
 # Versions on the page of a dataset; all are in the service.
 VERSIONS_SHOWN = 20
 
 
 @dataclass(frozen=True)
 class FindingView:
-    """A finding with what can be done about it. `number` counts findings from 0, for the address of its rows."""
+    """A finding with what can be done about it. `key` names it in the address of its rows."""
 
-    number: int
+    key: str
     code: str
     severity: str
     message: str
@@ -70,7 +72,7 @@ def dataset_view(context: Context, caller: Caller, dataset_id: str) -> DatasetVi
         versions=versions[:VERSIONS_SHOWN],
         findings=tuple(
             FindingView(
-                number=number,
+                key=key,
                 code=finding.code,
                 severity=finding.severity,
                 message=finding.message,
@@ -81,7 +83,7 @@ def dataset_view(context: Context, caller: Caller, dataset_id: str) -> DatasetVi
                 repairs=repairs_for(finding, overview) if overview else (),
                 has_rows=bool(finding.rows),
             )
-            for number, finding in enumerate(report)
+            for key, finding in findings_by_key(report).items()
         ),
         requirements=requirements(overview, report, context.settings) if overview else (),
         preview={part: _preview(context, caller, dataset_id, part) for part in ("train", "eval")},
@@ -89,12 +91,19 @@ def dataset_view(context: Context, caller: Caller, dataset_id: str) -> DatasetVi
     )
 
 
-def finding_numbered(context: Context, caller: Caller, dataset_id: str, number: int) -> Finding:
-    """A finding of a dataset's report. Raises NotFoundError."""
-    findings = context.service.datasets.report(caller, dataset_id).findings
-    if not 0 <= number < len(findings):
-        raise NotFoundError("This finding is gone: the dataset was changed since. Look at the dataset again.")
-    return findings[number]
+def findings_by_key(report: Report) -> dict[str, Finding]:
+    """The findings of a report by names that stay theirs when others come and go: what is found, and in which labels.
+
+    The labels belong to the name only where each group of them is a finding of its own; others may lose some.
+    """
+    found: dict[str, Finding] = {}
+    for finding in report:
+        key = finding.code if part_of(finding) == "train" else f"eval-{finding.code}"
+        if finding.code in _ONE_FOR_SOME_LABELS:
+            key += "-" + hashlib.sha256("\0".join(finding.labels).encode("utf-8", "replace")).hexdigest()[:8]
+        alike = sum(name.partition("~")[0] == key for name in found)
+        found[f"{key}~{alike + 1}" if alike else key] = finding
+    return found
 
 
 def twin(view: DatasetView) -> dict[str, Any]:

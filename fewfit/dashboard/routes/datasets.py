@@ -8,13 +8,14 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
 from fewfit.dashboard.context import CurrentContext
-from fewfit.dashboard.dataset_views import dataset_view, finding_numbered, twin
+from fewfit.dashboard.dataset_views import dataset_view, findings_by_key, twin
 from fewfit.dashboard.forms import CurrentForm, Form
 from fewfit.dashboard.lists import PAGE_SIZE, listing, n_pages_of, page_number
-from fewfit.dashboard.pages import go_to, own_path, show
+from fewfit.dashboard.pages import go_to, own_path, show, wants_json
 from fewfit.dashboard.visitors import CurrentVisitor
 from fewfit.data.writing import WriteFormat
 from fewfit.errors import InputError
+from fewfit.service.errors import NotFoundError
 from fewfit.service.records import Dataset
 from fewfit.service.validation import part_of
 from fewfit.web.downloads import attachment
@@ -61,14 +62,17 @@ def rows(
     part: str = "train",
     q: str = "",
     label: str | None = None,
-    finding: int | None = None,
+    finding: str = "",
     version: int | None = None,
     page: int = 1,
     edit: int | None = None,
 ) -> Response:
     """Rows by words, label, finding or version, each to be relabelled or dropped."""
     caller, service = visitor.caller, context.service
-    found = None if finding is None else finding_numbered(context, caller, dataset_id, finding)
+    found = findings_by_key(service.datasets.report(caller, dataset_id)).get(finding)
+    gone = bool(finding) and found is None
+    if gone and wants_json(request):
+        raise NotFoundError(f"There is no finding {finding[:60]!r}: the data were changed since.")
     if found is not None:
         part = part_of(found)
     page = page_number(page)
@@ -81,12 +85,13 @@ def rows(
         version=version,
         query=q,
         label=wanted,
-        numbers=None if found is None else frozenset(found.rows),
+        numbers=frozenset(found.rows if found else ()) if finding else None,
         limit=PAGE_SIZE,
         offset=(page - 1) * PAGE_SIZE,
     )
+    shown = service.datasets.get(caller, dataset_id)
     view = {
-        "dataset": service.datasets.get(caller, dataset_id),
+        "dataset": shown,
         "kind": service.editing.kind(caller, dataset_id),
         "versions": service.editing.versions(caller, dataset_id),
         "rows": result.rows,
@@ -98,13 +103,14 @@ def rows(
         "label": label or "",
         "finding": finding,
         "finding_message": found.message if found else "",
+        "busy": shown.status in ("queued", "processing"),
         "version": version,
         "page": page,
         "n_pages": n_pages_of(result.total),
         "edit": edit,
         "back": f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path,
     }
-    return show(request, "rows.html", view)
+    return show(request, "rows.html", view, status=404 if gone else 200)
 
 
 @router.post("/{dataset_id}/edit")

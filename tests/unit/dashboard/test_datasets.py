@@ -55,12 +55,45 @@ def test_a_finding_leads_to_its_rows(shop: Shop, visit: Visit) -> None:
     dataset = shop.dataset(jsonl(messy()), options=FOUND)
     view = visit.json(f"/datasets/{dataset.id}")
     conflict = next(one for one in view["findings"] if one["code"] == "conflicting_labels")
-    rows = visit.json(f"/datasets/{dataset.id}/rows?finding={conflict['number']}")
+    rows = visit.json(f"/datasets/{dataset.id}/rows?finding={conflict['key']}")
     assert [(row["text"], row["labels"]) for row in rows["rows"]] == [
         ("parcel or invoice", ["delivery"]),
         ("parcel or invoice", ["billing"]),
     ]
     visit.get(f"/datasets/{dataset.id}/rows?finding=99", status=404)
+
+
+def test_the_address_of_a_finding_leads_to_no_other_one(shop: Shop, visit: Visit) -> None:
+    rows = [*messy(), {"text": "a new door", "label": "Delivery"}]
+    dataset = shop.dataset(jsonl(rows), options=FOUND)
+    page = f"/datasets/{dataset.id}"
+    keys = {one["message"]: one["key"] for one in visit.json(page)["findings"]}
+    assert len(set(keys.values())) == len(keys)
+    spelling = next(key for message, key in keys.items() if "'Billing' (1)" in message and "differ only" in message)
+    conflict = f"{page}/rows?finding=conflicting_labels"
+    visit.post(f"{page}/edit", page, op="rename", label="Billing", to="billing")
+    visit.post(f"{page}/edit", page, op="drop_rows", row="51")
+    assert [row["row"] for row in visit.json(conflict)["rows"]] == [52, 53]
+    shop.work()
+    left = visit.json(page)["findings"]
+    assert [one["key"] for one in left if one["code"] == "label_variants"] != [spelling]
+    assert [row["row"] for row in visit.json(conflict)["rows"]] == [52, 53]
+    # What was repaired is told, beside the way on, and there is nothing else in its place.
+    gone = visit.get(f"{page}/rows?finding={spelling}", status=404)
+    assert "This is found no more" in gone
+    assert "Show all rows" in gone
+    assert "Drop ticked" not in gone
+    assert set(visit.json(f"{page}/rows?finding={spelling}", status=404)) == {"message", "id"}
+
+
+def test_the_page_of_rows_is_fetched_again_while_they_are_checked(shop: Shop, visit: Visit) -> None:
+    dataset = shop.dataset(jsonl(single_rows()), options=FOUND)
+    page = f"/datasets/{dataset.id}/rows"
+    assert "data-live" not in visit.get(page)
+    visit.post(f"/datasets/{dataset.id}/edit", page, op="drop_rows", row="1")
+    assert 'id="state" data-live="700"' in visit.get(page)
+    shop.work()
+    assert "data-live" not in visit.get(page)
 
 
 def test_rows_are_relabelled_dropped_added_and_renamed(shop: Shop, visit: Visit) -> None:
