@@ -97,8 +97,16 @@ function tabs(group) {
 }
 
 const choice = (field) => field.type === "radio" || field.type === "checkbox";
-/** Whether a person has written into a field since the page came. */
-const changed = (field) => (choice(field) ? field.checked !== field.defaultChecked : field.type !== "hidden" && field.value !== field.defaultValue);
+/** Whether a person has written into a field, or chosen in it, since the page came. */
+function changed(field) {
+  if (choice(field)) return field.checked !== field.defaultChecked;
+  if (field.options) return field.selectedIndex !== Math.max(0, [...field.options].findIndex((one) => one.defaultSelected));
+  return field.type !== "hidden" && field.value !== field.defaultValue;
+}
+/** What tells a field from all others, also when forms before it come or go. */
+const told = (field) => [field.name, choice(field) && field.value, ...[...field.form.querySelectorAll("[type=hidden]")].map((one) => one.value)].join("\n");
+const FIELDS = "form input, form select, form textarea";
+const FOCUSABLE = "a, button, input, select, textarea, summary, [tabindex]";
 
 /** A region that is fetched again every `data-live` milliseconds, until the server sends it without. */
 async function live(region) {
@@ -109,7 +117,7 @@ async function live(region) {
     try {
       const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
       if (answer.redirected) { location.assign(answer.url); return; }
-      if (!answer.ok) continue;
+      if (!answer.ok && answer.status !== 404) continue;
       page = new DOMParser().parseFromString(await answer.text(), "text/html");
     } catch {
       continue; // the server restarts, or the network is away: try again
@@ -118,20 +126,28 @@ async function live(region) {
     if (!fresh) { location.reload(); return; }
     if (region.innerHTML === fresh.innerHTML && region.dataset.live === fresh.dataset.live) continue;
     const open = [...region.querySelectorAll("details")].map((one) => one.open);
-    const held = region.contains(document.activeElement) ? document.activeElement.id : "";
-    const written = [...region.querySelectorAll("input, textarea")].filter(changed);
+    const held = document.activeElement;
+    const place = [...region.querySelectorAll(FOCUSABLE)].indexOf(held);
+    const scrolled = [...region.querySelectorAll(".scroll")].map((one) => one.scrollTop);
+    const written = [...region.querySelectorAll(FIELDS)].filter(changed).map((one) => [told(one), one]);
     region.replaceChildren(...fresh.childNodes);
-    for (const one of written) {
-      const same = [...region.querySelectorAll("input, textarea")].find((other) => other.name === one.name && (!choice(one) || other.value === one.value));
-      if (same && choice(one)) same.checked = one.checked;
-      else if (same) same.value = one.value;
+    enhance(region);
+    for (const [name, one] of written) {
+      const same = [...region.querySelectorAll(FIELDS)].find((other) => told(other) === name);
+      if (!same) continue;
+      if (choice(one)) same.checked = one.checked;
+      else same.value = one.value;
+      same.dispatchEvent(new Event("input"));
     }
-    [...region.querySelectorAll("details")].forEach((one, place) => { one.open = Boolean(open[place]); });
-    if (held) document.getElementById(held)?.focus();
+    [...region.querySelectorAll("details")].forEach((one, number) => { one.open = Boolean(open[number]); });
+    [...region.querySelectorAll(".scroll")].forEach((one, number) => { one.scrollTop = scrolled[number] || 0; });
+    if (place >= 0) {
+      const there = [...region.querySelectorAll(FOCUSABLE)][place];
+      (document.getElementById(held.id) || (there?.tagName === held.tagName ? there : null))?.focus({ preventScroll: true });
+    }
     if (fresh.dataset.live) region.dataset.live = fresh.dataset.live;
     else delete region.dataset.live;
     document.title = page.title;
-    enhance(region);
   }
 }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from tests.acceptance.browser.conftest import OpenTab, Tab
-from tests.acceptance.browser.test_new_model import settle
+from tests.acceptance.browser.test_new_model import hold, settle
 from tests.acceptance.sdk import tickets
 
 FileOf = Callable[[str, bytes], Path]
@@ -59,6 +59,20 @@ def test_rows_are_found_edited_and_taken_back(tab: Tab, file_of: FileOf) -> None
     rows = [json.loads(line) for line in Path(download.value.path()).read_text().splitlines()]
     assert len(rows) == 60
     assert sum(row["label"] == "account" for row in rows) == 21
+
+
+def test_rows_say_by_themselves_when_they_are_checked(tab: Tab, file_of: FileOf) -> None:
+    page = tab.page
+    dataset = upload(tab, file_of("rows.csv", tickets.as_csv(tickets.single())))
+    tab.go(f"/datasets/{dataset}/rows")
+    release = hold(tab)
+    page.get_by_role("checkbox").first.check()
+    page.get_by_role("button", name="Drop ticked").click()
+    expect(page.get_by_text("Checking", exact=True)).to_be_visible()
+    page.get_by_role("checkbox").first.check()
+    release()
+    expect(page.get_by_text("Ready", exact=True)).to_be_visible()
+    expect(page.get_by_role("checkbox").first).to_be_checked()
 
 
 def test_deleting_asks_for_the_name(tab: Tab, file_of: FileOf) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.acceptance.browser.conftest import OpenTab, Tab
 from tests.acceptance.sdk import tickets
@@ -24,6 +24,19 @@ def messy_csv() -> bytes:
 def settle(tab: Tab) -> None:
     """Waits until the data are checked."""
     tab.page.wait_for_selector("#state:not([data-live])")
+
+
+def hold(tab: Tab) -> Callable[[], None]:
+    """Keeps pages from renewing themselves, until what comes back is called."""
+
+    def refuse(route: Route) -> None:
+        if route.request.resource_type == "fetch":
+            route.abort()
+        else:
+            route.continue_()
+
+    tab.page.route("**/*", refuse)
+    return lambda: tab.page.unroute("**/*", refuse)
 
 
 def test_upload_findings_repair_train_and_watch(tab: Tab, file_of: FileOf) -> None:
@@ -146,6 +159,56 @@ def test_a_phone_is_enough(open_tab: OpenTab, file_of: FileOf) -> None:
     for path in ("/models", "/playground", "/account"):
         tab.go(path)
         tab.check()
+
+
+def test_what_is_written_and_chosen_stays_while_data_are_checked(tab: Tab, file_of: FileOf) -> None:
+    page = tab.page
+    tab.go("/models/new")
+    page.get_by_label("Training file").set_input_files(file_of("k.csv", tickets.as_csv(tickets.single())))
+    page.get_by_role("button", name="Check the data").click()
+    settle(tab)
+    page.get_by_role("link", name="Next: settings").click()
+    page.get_by_role("radio", name="Any number, or none").check()
+    page.get_by_role("button", name="Train").click()
+    release = hold(tab)
+    page.reload()
+    page.get_by_label("Name of the model").fill("Kept")
+    page.get_by_role("radio", name=re.compile("Thorough")).check()
+    page.get_by_text("Texts without labels (optional)").click()
+    page.get_by_label("Texts such as the model will be asked").fill("one\ntwo")
+    page.evaluate("document.querySelector('#state').prepend('another state')")  # so that what comes is different
+    release()
+    settle(tab)
+    expect(page.get_by_text("another state")).to_have_count(0)
+    expect(page.get_by_label("Name of the model")).to_have_value("Kept")
+    expect(page.get_by_role("radio", name=re.compile("Thorough"))).to_be_checked()
+    expect(page.get_by_label("Texts such as the model will be asked")).to_have_value("one\ntwo")
+    expect(page.get_by_label("Texts such as the model will be asked")).to_be_focused()
+
+
+def test_the_table_of_the_loss_keeps_the_keyboard_and_its_place(tab: Tab, file_of: FileOf) -> None:
+    page = tab.page
+    tab.go("/models/new")
+    many = [(f"{text} {number}", label) for number in range(40) for text, label in tickets.single()]
+    page.get_by_label("Training file").set_input_files(file_of("l.jsonl", tickets.as_jsonl(many)))
+    page.get_by_role("button", name="Check the data").click()
+    settle(tab)
+    page.get_by_role("link", name="Next: settings").click()
+    page.get_by_role("radio", name=re.compile("Thorough")).check()
+    page.get_by_role("button", name="Train").click()
+    page.get_by_text("Show as table").click()
+    summary, table = page.locator(".plot summary"), page.locator(".plot .scroll")
+    rows = table.locator("tbody tr")
+    rows.nth(12).wait_for(state="attached")
+    for one in (summary, table):
+        one.focus()
+        before = rows.count()
+        table.evaluate("one => { one.scrollTop = 30; }")
+        rows.nth(before).wait_for(state="attached")
+        expect(one).to_be_focused()
+        assert table.evaluate("one => one.scrollTop") == 30
+    page.get_by_role("button", name="Cancel the training").click()
+    expect(page.get_by_text("The training was cancelled")).to_be_visible()
 
 
 def test_a_training_is_cancelled(tab: Tab, file_of: FileOf) -> None:
