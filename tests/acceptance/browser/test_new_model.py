@@ -33,7 +33,7 @@ def hold(tab: Tab) -> Callable[[], None]:
         if route.request.resource_type == "fetch":
             route.abort()
         else:
-            route.continue_()
+            route.fallback()
 
     tab.page.route("**/*", refuse)
     return lambda: tab.page.unroute("**/*", refuse)
