@@ -106,6 +106,14 @@ def findings_by_key(report: Report) -> dict[str, Finding]:
     return found
 
 
+def dataset_name(context: Context, caller: Caller, dataset_id: str) -> str:
+    """The name of a dataset; nothing where it was deleted."""
+    try:
+        return context.service.datasets.get(caller, dataset_id).name
+    except NotFoundError:
+        return ""
+
+
 def twin(view: DatasetView) -> dict[str, Any]:
     """The view as its page and its twin take it."""
     return {**vars(view), "busy": view.busy, "ready": view.ready}

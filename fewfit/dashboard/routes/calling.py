@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 
 from fewfit.dashboard.context import CurrentContext
+from fewfit.dashboard.dataset_views import dataset_name
 from fewfit.dashboard.figures import EVALUATED_ON, figures_of
 from fewfit.dashboard.forms import CurrentForm
 from fewfit.dashboard.pages import go_to, show
@@ -30,6 +31,7 @@ def call_page(request: Request, model_id: str, context: CurrentContext, visitor:
     exports = context.service.exports.list(caller, model.id)
     view = {
         "model": model,
+        "dataset_name": dataset_name(context, caller, model.dataset_id),
         "version": current,
         "url": url,
         "snippets": snippets(url, f"{model.id}-ft", several=model.kind == "multi"),

@@ -1,19 +1,16 @@
 """Home, the list of models, and who is signed in."""
 
-from contextlib import suppress
-
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from fewfit.dashboard.context import Context, CurrentContext
+from fewfit.dashboard.context import CurrentContext
+from fewfit.dashboard.dataset_views import dataset_name
 from fewfit.dashboard.forms import CurrentForm
 from fewfit.dashboard.lists import listing
 from fewfit.dashboard.pages import go_to, show, wants_json
 from fewfit.dashboard.uploading import make_dataset, store_text
 from fewfit.dashboard.visitors import CurrentVisitor
 from fewfit.samples import about_sample, sample_file, sample_names
-from fewfit.service.errors import NotFoundError
-from fewfit.service.records import Caller, Model
 
 router = APIRouter()
 
@@ -40,7 +37,7 @@ def home(request: Request, context: CurrentContext, visitor: CurrentVisitor) -> 
         "models": list(models),
         "n_models": models.total_size,
         "datasets": datasets,
-        "dataset_names": _names(context, caller, list(models)),
+        "dataset_names": {one.dataset_id: dataset_name(context, caller, one.dataset_id) for one in models},
         "samples": [about_sample(name) for name in sample_names()],
     }
     return show(request, "home.html", view)
@@ -85,12 +82,3 @@ def account(request: Request, visitor: CurrentVisitor) -> Response:
         "key_id": caller.key_id,
     }
     return show(request, "account.html", view)
-
-
-def _names(context: Context, caller: Caller, models: list[Model]) -> dict[str, str]:
-    """The names of the datasets that models were trained on; a deleted one has none."""
-    names = {}
-    for dataset_id in {model.dataset_id for model in models}:
-        with suppress(NotFoundError):
-            names[dataset_id] = context.service.datasets.get(caller, dataset_id).name
-    return names

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from fewfit.dashboard.context import Context, CurrentContext
+from fewfit.dashboard.dataset_views import dataset_name
 from fewfit.dashboard.figures import (
     EVALUATED_ON,
     confusion_of,
@@ -50,6 +51,7 @@ def model_view(context: Context, caller: Caller, model_id: str, version: int | N
     suspects = open_suspects(report, settled)
     return {
         "model": model,
+        "dataset_name": dataset_name(context, caller, model.dataset_id),
         "version": shown,
         "versions": versions,
         "training": newest if training else None,
@@ -75,6 +77,7 @@ def versions_page(request: Request, model_id: str, context: CurrentContext, visi
     model = models.get(caller, model_id)
     view = {
         "model": model,
+        "dataset_name": dataset_name(context, caller, model.dataset_id),
         "versions": models.versions(caller, model.id),
         "events": list(models.events(caller, model.id, page_size=20)),
         "may_train": caller.may("train"),
@@ -102,6 +105,7 @@ def compare_page(
     found = context.service.comparing.compare(caller, model.id, before, after)
     view = {
         "model": model,
+        "dataset_name": dataset_name(context, caller, model.dataset_id),
         "versions": [one for one in versions if one.status == "ready"],
         "comparison": found,
         "before_figures": figures_of(found.before_report),
@@ -171,7 +175,7 @@ def delete(
     """Deletes the model, once its name was typed."""
     visitor.caller.require("train")
     model = context.service.models.get(visitor.caller, model_id)
-    if form.get("name") != model.name:
+    if form.get("name").split() != model.name.split():  # as the page shows it: white space is one space
         raise RequestError(f"The name typed is {form.get('name')[:80]!r}; type {model.name!r} to delete the model.")
     context.service.models.delete(visitor.caller, model.id)
     return go_to(request, "/models")

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from fewfit.dashboard.context import Context, CurrentContext
-from fewfit.dashboard.dataset_views import dataset_view, twin
+from fewfit.dashboard.dataset_views import dataset_name, dataset_view, twin
 from fewfit.dashboard.errors import error_page
 from fewfit.dashboard.forms import CurrentForm
 from fewfit.dashboard.pages import go_to, show, wants_json
@@ -125,6 +125,7 @@ def training(request: Request, model_id: str, context: CurrentContext, visitor: 
     newest = models.versions(caller, model_id)[0]
     view = {
         "model": model,
+        "dataset_name": dataset_name(context, caller, newest.dataset_id),
         "version": newest,
         "progress": models.progress(caller, model_id),
         "busy": newest.status not in ("ready", "failed"),

@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from fewfit.dashboard.context import CurrentContext
+from fewfit.dashboard.dataset_views import dataset_name
 from fewfit.dashboard.forms import CurrentForm
 from fewfit.dashboard.pages import go_to, show
 from fewfit.dashboard.visitors import CurrentVisitor
@@ -33,6 +34,7 @@ def queue_page(request: Request, model_id: str, context: CurrentContext, visitor
     queue = service.review.queue(caller, model.id, limit=1000) if caller.may("train") else ()
     view = {
         "model": model,
+        "dataset_name": dataset_name(context, caller, model.dataset_id),
         "queue": queue[:1],
         "n_waiting": len(queue),
         "n_corrections": service.corrections.n_waiting(caller, model.id),

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from fewfit.dashboard.context import Context, CurrentContext
+from fewfit.dashboard.dataset_views import dataset_name
 from fewfit.dashboard.errors import error_page
 from fewfit.dashboard.forms import CurrentForm
 from fewfit.dashboard.pages import show, wants_json
@@ -70,6 +71,7 @@ def _view(context: Context, caller: Caller, model_id: str, version: int | None) 
     model = context.service.models.get(caller, model_id)
     return {
         "model": model,
+        "dataset_name": dataset_name(context, caller, model.dataset_id),
         "version": version,
         "content": "",
         "filename": "",

@@ -28,7 +28,8 @@ function enhance(root) {
   for (const group of root.querySelectorAll("[data-tabs]")) tabs(group);
   for (const field of root.querySelectorAll("[data-confirm]")) {
     const button = field.form.querySelector("button");
-    const check = () => { button.disabled = field.value !== field.dataset.confirm; };
+    const words = (text) => text.trim().replace(/\s+/g, " "); // as the page shows them
+    const check = () => { button.disabled = words(field.value) !== words(field.dataset.confirm); };
     field.addEventListener("input", check);
     check();
   }

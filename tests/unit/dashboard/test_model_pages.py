@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy.orm import make_transient
 
 from fewfit.service.answers import Answers
 from fewfit.service.records import Model, Scope
@@ -325,6 +326,52 @@ def test_a_model_is_renamed_and_deleted_by_its_name(shop: Shop, visit: Visit) ->
     assert "type" in visit.post(page + "/delete", page, status=400, name="router")
     visit.post(page + "/delete", page, name=HOSTILE)
     visit.get(page, status=404)
+
+
+def test_a_name_with_several_spaces_is_typed_as_the_page_shows_it(shop: Shop, visit: Visit) -> None:
+    model = shop.pretended_model()
+    page = f"/models/{model.id}"
+    visit.post(page + "/rename", page, name="Router  of\u00a0 May")
+    visit.post(page + "/delete", page, status=400, name="RouterofMay")
+    visit.post(page + "/delete", page, name="Router of May")
+    visit.get(page, status=404)
+    dataset = shop.dataset(jsonl(multi_rows(60)), kind=MULTI, name="two  spaces")
+    assert visit.post(f"/datasets/{dataset.id}/delete", name="two spaces") == "/datasets"
+
+
+def test_a_model_outlives_its_dataset_and_says_so(shop: Shop, visit: Visit) -> None:
+    model = shop.pretended_model()
+    page = f"/models/{model.id}"
+    assert f'<a href="/datasets/{model.dataset_id}"><bdi>tickets</bdi></a>' in visit.get(page)
+    shop.service.corrections.add(shop.admin, model.id, "another new text", ["account"])
+    shop.service.datasets.delete(shop.admin, model.dataset_id)
+    for path in _pages(model)[:7]:
+        text = visit.get(path)
+        assert "trained on a dataset that was deleted" in text, path
+        assert f'href="/datasets/{model.dataset_id}"' not in text, path
+        assert 'action="/models/' + model.id + '/retrain"' not in text, path
+    shop.service.models.delete(shop.admin, model.id)
+
+
+def test_what_is_corrected_on_an_older_version_comes_back_to_it(shop: Shop, visit: Visit) -> None:
+    model = shop.pretended_model()
+    page = f"/models/{model.id}"
+    with shop.service.database.writing() as session:
+        version = session.get(VersionRow, (model.id, 1))
+        assert version is not None
+        version.report = _full_report()
+        session.expunge(version)
+        make_transient(version)
+        version.number = 2
+        session.add(version)
+    older = f"{page}?version=2"
+    backs = re.findall(r'name="back" value="([^"]*)"', visit.get(older))
+    assert set(backs) == {f"{older}#suspects", f"{older}#mistakes"}
+    assert f'href="{page}/try?version=2"' in visit.get(older)
+    shop.service.corrections.add(shop.admin, model.id, "yet another new text", ["account"])
+    assert f'name="back" value="{older}"' in visit.get(older)
+    assert f'name="back" value="{page}"' in visit.get(page)
+    shop.service.models.delete(shop.admin, model.id)
 
 
 def test_a_note_is_kept_with_a_version(shop: Shop, visit: Visit, single: Model) -> None:
