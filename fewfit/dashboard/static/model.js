@@ -76,14 +76,25 @@ if (form) {
     }
   };
   form.addEventListener("submit", (event) => { event.preventDefault(); ask(); });
-  texts.addEventListener("input", () => { form.elements.filename.value = ""; });
+  // What a file holds may be edited and is still read as that file; other texts in its place are lines.
+  const lines = () => texts.value.split("\n").map((one) => one.trim()).filter(Boolean);
+  let loaded = null;
+  texts.addEventListener("input", () => {
+    if (!loaded || lines().some((one) => loaded.has(one))) return;
+    loaded = null;
+    form.elements.filename.value = "";
+  });
+  form.elements.filename.addEventListener("change", () => { loaded = null; });
   texts.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); form.requestSubmit(); }
   });
   const take = async (file) => {
     if (!file) return;
     texts.value = await file.slice(0, 4 * 1024 * 1024).text();
-    form.elements.filename.value = file.name;
+    const ending = file.name.split(".").pop().toLowerCase().replace("ndjson", "jsonl");
+    form.elements.filename.value = `texts.${ending}`;
+    if (form.elements.filename.selectedIndex < 0) form.elements.filename.value = "";
+    loaded = new Set(lines());
     form.requestSubmit();
   };
   form.querySelector("[data-file]").hidden = false;

@@ -272,6 +272,30 @@ def test_a_file_of_texts_is_tried(tab: Tab, router: str) -> None:
     tab.check()
 
 
+def test_a_table_is_read_as_one_also_when_it_was_edited_or_pasted(tab: Tab, router: str) -> None:
+    page = tab.page
+    tab.go(f"/models/{router}/try")
+    billing, delivery = tickets.QUESTIONS["billing"], tickets.QUESTIONS["delivery"]
+    page.get_by_label("File of texts").set_input_files(
+        {"name": "Of May.CSV", "mimeType": "text/csv", "buffer": f'id,text\n1,"{billing}"\n'.encode()}
+    )
+    expect(page.locator(".case .text")).to_have_text([billing])
+    expect(page.get_by_label("Read as")).to_have_value("texts.csv")
+    texts = page.get_by_label("Texts, one a line")
+    texts.press("Control+End")
+    page.keyboard.type(f'2,"{delivery}"')
+    page.get_by_role("button", name="Classify").click()
+    expect(page.locator(".case .text")).to_have_text([billing, delivery])
+    # Other texts in its place are lines, until it is said what they are.
+    texts.fill(f'n;text\n1;"{delivery}"\n')
+    page.get_by_role("button", name="Classify").click()
+    expect(page.locator(".case .text")).to_have_text(["n;text", f'1;"{delivery}"'])
+    page.get_by_label("Read as").select_option("CSV")
+    page.get_by_role("button", name="Classify").click()
+    expect(page.locator(".case .text")).to_have_text([delivery])
+    tab.check()
+
+
 @pytest.mark.parametrize("kind", ["router", "topics"])
 def test_texts_are_reviewed_with_the_keyboard(
     tab: Tab, server: LiveServer, request: pytest.FixtureRequest, kind: str
