@@ -2,6 +2,7 @@
 
 import logging
 import math
+from collections.abc import Sequence
 from http import HTTPStatus
 from urllib.parse import quote
 
@@ -10,11 +11,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
+from fewfit.dashboard.forms import OldFormError, read_form
 from fewfit.dashboard.pages import show, wants_json
 from fewfit.errors import FewfitError
 from fewfit.service.errors import UnauthorizedError
-from fewfit.web.errors import message_of, status_of
+from fewfit.web.errors import RequestError, message_of, status_of
 
+_MOST_KEPT_BYTES = 1024 * 1024
 logger = logging.getLogger(__name__)
 
 
@@ -26,13 +29,13 @@ def handle_errors(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
-def error_page(request: Request, status: int, message: str) -> Response:
-    """An error as a page, or in the one JSON shape that all have."""
+def error_page(request: Request, status: int, message: str, again: Sequence[tuple[str, str]] | None = None) -> Response:
+    """An error as a page, or in the one JSON shape that all have. `again` are fields to be sent once more."""
     request_id = str(request.scope.get("fewfit.request_id", ""))
     if _is_program(request):
         return JSONResponse({"message": message, "id": request_id}, status)
     title = HTTPStatus(status).phrase if status in set(HTTPStatus) else "Error"
-    view = {"title": title, "status": status, "message": message, "request_id": request_id}
+    view = {"title": title, "status": status, "message": message, "request_id": request_id, "again": again}
     return show(request, "error.html", view, status=status)
 
 
@@ -44,6 +47,10 @@ def _is_program(request: Request) -> bool:
 async def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, FewfitError)
     status = status_of(error)
+    if isinstance(error, UnauthorizedError | OldFormError) and not _is_program(request):
+        written = await _written(request)
+        if written or isinstance(error, OldFormError):
+            return error_page(request, status, str(error), written)
     if isinstance(error, UnauthorizedError) and not _is_program(request):
         here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         following = f"?next={quote(here, safe='')}" if request.method == "GET" and here != "/" else ""
@@ -56,6 +63,20 @@ async def _ours(request: Request, error: Exception) -> Response:
     if status == 429:
         answer.headers["Retry-After"] = str(max(1, math.ceil(getattr(error, "retry_after_s", 1.0))))
     return answer
+
+
+async def _written(request: Request) -> list[tuple[str, str]]:
+    """The fields of a form of our own page that came after its session had ended, so that they can be sent again."""
+    if request.method != "POST" or request.headers.get("sec-fetch-site") != "same-origin":
+        return []
+    # Nobody may be signed in: larger ones are not read.
+    length = request.headers.get("content-length", "")
+    if not (length.isascii() and length.isdigit() and len(length) < 16 and int(length) <= _MOST_KEPT_BYTES):
+        return []
+    try:
+        return (await read_form(request)).pairs()
+    except RequestError:
+        return []
 
 
 async def _malformed(request: Request, error: Exception) -> Response:

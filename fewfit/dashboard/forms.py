@@ -15,6 +15,10 @@ CSRF_FIELD = "csrf"
 _MOST_FIELDS = 20_000
 
 
+class OldFormError(ForbiddenError):
+    """The form is not one of this session: you may have signed in again. Load its page again, and send it once more."""
+
+
 class Form:
     """The fields of a form. A field that is missing is an empty string."""
 
@@ -32,6 +36,10 @@ class Form:
     def all(self, name: str) -> list[str]:
         """Every value of a field."""
         return self._fields.get(name, [])
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """What a page needs to send the fields again; the token is its own."""
+        return [(name, value) for name, values in self._fields.items() if name != CSRF_FIELD for value in values]
 
     def number(self, name: str) -> int | None:
         """A whole number; None where the field is empty. Raises RequestError for anything else."""
@@ -52,7 +60,7 @@ def check_origin(request: Request) -> None:
 def check_csrf(expected: str, given: str) -> None:
     """Raises ForbiddenError for a form that does not carry what ours carry."""
     if not hmac.compare_digest(expected.encode(), given.encode("utf-8", "replace")):
-        raise ForbiddenError("The form is not one of this session: you may have signed in again. Send it once more.")
+        raise OldFormError
 
 
 async def read_form(request: Request) -> Form:

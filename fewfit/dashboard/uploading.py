@@ -4,13 +4,13 @@ import io
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from anyio import to_thread
 from fastapi import Request
 
 from fewfit.dashboard.context import Context
-from fewfit.dashboard.forms import CSRF_FIELD, check_csrf, check_origin
+from fewfit.dashboard.forms import CSRF_FIELD, OldFormError, check_csrf, check_origin
 from fewfit.dashboard.visitors import Visitor
 from fewfit.service.records import Caller, Dataset, DatasetOptions, StoredFile
 from fewfit.service.repairs import FEWEST_EVAL_EXAMPLES
@@ -54,7 +54,7 @@ class _Field(io.BytesIO):
 
 
 class _Nothing:
-    """Where the bytes of a file go that was not chosen: there are none."""
+    """Where the bytes of a file go that was not chosen, or came with an old form."""
 
     def write(self, data: bytes, /) -> int:
         """Forgets them."""
@@ -69,22 +69,25 @@ async def receive_dataset(request: Request, context: Context, visitor: Visitor, 
     visitor.caller.require("train")
     fields: dict[str, _Field] = {}
     uploads: dict[str, UploadLike] = {}
-    checked = not visitor.csrf
+    checked, refused = not visitor.csrf, cast(OldFormError | None, None)
     if visitor.csrf:
         check_origin(request)
     with ExitStack() as abandoned:
 
         def open_sink(part: Part) -> Sink:
-            nonlocal checked
+            nonlocal checked, refused
             if part.name in _FIELDS or part.name == "pasted":
                 limit = _FIELDS.get(part.name, context.settings.max_body_bytes)
                 return fields.setdefault(part.name, _Field(part.name, limit))
             if part.name not in _FILES:
                 raise RequestError(f"The form has a part {part.name[:40]!r}; expected data, eval_data, pasted or name.")
             if not checked:
-                check_csrf(visitor.csrf, _text(fields, CSRF_FIELD))
                 checked = True
-            if not part.filename:
+                try:
+                    check_csrf(visitor.csrf, _text(fields, CSRF_FIELD))
+                except OldFormError as error:
+                    refused = error
+            if refused or not part.filename:
                 return _Nothing()
             upload = context.service.datasets.upload(visitor.caller, part.filename)
             abandoned.callback(upload.abort)
@@ -93,9 +96,11 @@ async def receive_dataset(request: Request, context: Context, visitor: Visitor, 
             return upload
 
         await read_multipart(request, open_sink, limit_bytes=2 * context.settings.max_dataset_bytes + 2**26)
+        form.name, form.pasted = _text(fields, "name"), _text(fields, "pasted")
         if not checked:
             check_csrf(visitor.csrf, _text(fields, CSRF_FIELD))
-        form.name, form.pasted = _text(fields, "name"), _text(fields, "pasted")
+        if refused:  # only now: what was pasted comes after the file, and is shown again
+            raise refused
 
         if "data" in uploads and form.pasted.strip():
             raise RequestError("There is a file and there are pasted rows; one of them is meant. Leave the other out.")

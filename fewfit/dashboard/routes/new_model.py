@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from fewfit.dashboard.context import Context, CurrentContext
 from fewfit.dashboard.dataset_views import dataset_name, dataset_view, twin
 from fewfit.dashboard.errors import error_page
-from fewfit.dashboard.forms import CurrentForm
+from fewfit.dashboard.forms import CurrentForm, OldFormError
 from fewfit.dashboard.pages import go_to, show, wants_json
 from fewfit.dashboard.templating import link
 from fewfit.dashboard.uploading import UploadForm, receive_dataset
@@ -31,7 +31,7 @@ _EFFORT_WORDS = {
 @router.get("/new")
 def choose(request: Request, context: CurrentContext, visitor: CurrentVisitor) -> Response:
     """Step 1: a dataset that is there, a file, or pasted rows."""
-    return _choose(request, context, visitor, UploadForm(), "")
+    return _choose(request, context, visitor, UploadForm())
 
 
 @router.post("/new")
@@ -40,10 +40,15 @@ async def upload(request: Request, context: CurrentContext, visitor: CurrentVisi
     form = UploadForm()
     try:
         dataset = await receive_dataset(request, context, visitor, form)
+    except OldFormError:
+        if wants_json(request):
+            raise
+        problem = "You have signed in again since this page came. Check the data once more; a file must be chosen anew."
+        return _choose(request, context, visitor, form, problem, status=403)
     except InputError as error:
         if wants_json(request):
             return error_page(request, status_of(error), str(error))
-        return _choose(request, context, visitor, form, str(error))
+        return _choose(request, context, visitor, form, str(error), status=400)
     return go_to(request, f"/models/new/{dataset.id}", id=dataset.id)
 
 
@@ -143,7 +148,9 @@ def cancel(
     return go_to(request, f"/models/{model_id}/training")
 
 
-def _choose(request: Request, context: Context, visitor: Visitor, form: UploadForm, problem: str) -> Response:
+def _choose(
+    request: Request, context: Context, visitor: Visitor, form: UploadForm, problem: str = "", *, status: int = 200
+) -> Response:
     settings = context.settings
     view = {
         "datasets": [one for one in context.service.datasets.list(visitor.caller) if one.status != "failed"],
@@ -156,7 +163,7 @@ def _choose(request: Request, context: Context, visitor: Visitor, form: UploadFo
             "bytes": settings.max_dataset_bytes,
         },
     }
-    return show(request, "new_choose.html", view, status=400 if problem else 200)
+    return show(request, "new_choose.html", view, status=status)
 
 
 def _settings(

@@ -5,7 +5,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from fewfit.dashboard.context import CurrentContext
-from fewfit.dashboard.forms import CSRF_FIELD, CurrentForm, check_csrf, check_origin, read_form
+from fewfit.dashboard.forms import CSRF_FIELD, CurrentForm, OldFormError, check_csrf, check_origin, read_form
 from fewfit.dashboard.pages import go_to, own_path, show
 from fewfit.dashboard.visitors import (
     SESSION_COOKIE,
@@ -31,7 +31,10 @@ async def sign_in(request: Request, context: CurrentContext) -> Response:
     """Begins a session with a key, which is kept nowhere."""
     form = await read_form(request)
     check_origin(request)
-    check_csrf(form_token(request)[1], form.get(CSRF_FIELD))
+    try:
+        check_csrf(form_token(request)[1], form.get(CSRF_FIELD))
+    except OldFormError:
+        return _form(request, context, form.get("next"), "The page was too old. Enter the key once more.")
     try:
         token = await to_thread.run_sync(context.service.sessions.start, form.get("key").strip())
     except UnauthorizedError as error:

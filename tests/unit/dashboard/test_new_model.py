@@ -113,6 +113,17 @@ def test_nothing_is_stored_before_the_token_was_checked(shop: Shop, visit: Visit
     assert not list(shop.service.files.staging.iterdir())
 
 
+def test_rows_pasted_before_signing_in_again_stay(shop: Shop, visit: Visit) -> None:
+    files: dict[str, Any] = {"data": ("a.jsonl", jsonl(single_rows())), "pasted": (None, "text,label\na <b>,x\n")}
+    answer = visit.client.post("/models/new", data={"csrf": "0" * 64, "name": "Old"}, files=files)
+    assert answer.status_code == 403
+    assert "You have signed in again" in answer.text
+    assert "a &lt;b&gt;,x" in answer.text
+    assert 'value="Old"' in answer.text
+    assert shop.service.datasets.usage_bytes(shop.admin) == 0
+    assert not list(shop.service.files.staging.iterdir())
+
+
 def test_only_who_may_train_uploads(signed_in: SignedIn) -> None:
     reader = signed_in("read")
     token = re.search(r'name="csrf" value="([0-9a-f]+)"', reader.client.get("/account").text)

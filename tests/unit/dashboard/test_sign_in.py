@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from fewfit.service.errors import UnauthorizedError
 from fewfit.service.tables import SessionRow, utc_now
-from tests.unit.dashboard.conftest import JSON, SignedIn, Visit, browse
+from tests.unit.dashboard.conftest import JSON, SignedIn, Visit, browse, check_html
 from tests.unit.service.conftest import OpenShop
 from tests.unit.service.shop import Shop
 
@@ -117,6 +117,55 @@ def test_a_form_of_one_session_is_no_good_in_another(visit: Visit, signed_in: Si
     token = re.search(r'name="csrf" value="(\w+)"', other.get("/account"))
     assert token is not None
     assert visit.client.post("/sign-out", data={"csrf": token[1]}).status_code == 403
+
+
+def test_what_was_written_before_signing_in_again_can_be_sent_once_more(shop: Shop, signed_in: SignedIn) -> None:
+    visit, other = signed_in(), signed_in()
+    own = {"Sec-Fetch-Site": "same-origin"}
+    fields = {"csrf": _token(visit), "name": "written <b>\r\n", "scope": ["read", "train"], "days": ""}
+    sent = other.client.post("/keys", data=fields, headers=own)
+    assert sent.status_code == 403
+    assert "Load its page again" in sent.text
+    assert "key that may do this" not in sent.text
+    again = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)"', sent.text)
+    assert again == [
+        ("csrf", _token(other)),
+        ("name", "written &lt;b&gt;\n"),
+        ("scope", "read"),
+        ("scope", "train"),
+        ("days", ""),
+    ]
+    check_html(sent.text)
+    # A session that is over: sign in elsewhere, and send it again.
+    visit.post("/sign-out")
+    sent = visit.client.post("/keys", data=fields, headers=own)
+    assert sent.status_code == 401
+    assert "Sign in in another tab" in sent.text
+    assert 'name="name" value="written &lt;b&gt;' in sent.text
+    assert 'name="csrf"' not in sent.text
+    # Nothing is shown of what may have come from elsewhere.
+    assert "written" not in other.client.post("/keys", data=fields).text
+    assert visit.client.post("/keys", data=fields, follow_redirects=False).status_code == 303
+    assert all("written" not in key.name for key in shop.service.keys.list(shop.admin))
+
+
+def test_a_sign_in_page_that_is_too_old_asks_for_the_key_once_more(shop: Shop, client: TestClient) -> None:
+    secret = shop.service.first_key() or ""
+    headers = {"Sec-Fetch-Site": "same-origin"}
+    answer = client.post("/sign-in", data={"csrf": "0" * 64, "key": secret, "next": "/usage"}, headers=headers)
+    assert answer.status_code == 401
+    assert "Enter the key once more" in answer.text
+    assert secret not in answer.text
+    token = re.search(r'name="csrf" value="(\w+)"', answer.text)
+    assert token is not None
+    fields = {"csrf": token[1], "key": secret, "next": "/usage"}
+    assert client.post("/sign-in", data=fields, follow_redirects=False).headers["location"] == "/usage"
+
+
+def _token(visit: Visit) -> str:
+    found = re.search(r'name="csrf" value="(\w+)"', visit.get("/account"))
+    assert found is not None
+    return found[1]
 
 
 def test_a_form_from_another_site_is_refused(visit: Visit) -> None:
