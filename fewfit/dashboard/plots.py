@@ -4,51 +4,17 @@ Labels stand beside their bars and lines, so nothing is told by colour alone. Th
 numbers under each plot.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-_BAR, _GAP = 20, 8
 _WIDTH = 640
-_NAME_WIDTH = 190
-_NUMBER_WIDTH = 64
-_LONGEST_NAME = 26
 _CURVE_HEIGHT = 180
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 10, 26
 
 
-@dataclass(frozen=True)
-class Bar:
-    """A bar: its name as far as there is room, its number, and where it is drawn."""
-
-    name: str
-    short: str
-    value: float
-    y: int
-    width: float
-    colour: int
-
-
-@dataclass(frozen=True)
-class BarPlot:
-    """Horizontal bars from zero."""
-
-    bars: tuple[Bar, ...]
-    width: int
-    height: int
-    left: int
-    bar_height: int = _BAR
-
-
-def label_plot(counts: Sequence[tuple[str, float]]) -> BarPlot:
-    """How often each label occurs. A label's colour is its place in the alphabet, the same on every page."""
-    places = {name: place for place, name in enumerate(sorted(name for name, _ in counts))}
-    most = max((value for _, value in counts), default=0) or 1
-    room = _WIDTH - _NAME_WIDTH - _NUMBER_WIDTH
-    bars = tuple(
-        Bar(name, _short(name), value, row * (_BAR + _GAP), round(room * value / most, 1), places[name] % 8)
-        for row, (name, value) in enumerate(counts)
-    )
-    return BarPlot(bars, _WIDTH, max(1, len(bars) * (_BAR + _GAP) - _GAP), _NAME_WIDTH)
+def label_colours(names: Iterable[str]) -> dict[str, int]:
+    """A label's colour is its place in the alphabet, the same on every page."""
+    return {name: place % 8 for place, name in enumerate(sorted(names))}
 
 
 @dataclass(frozen=True)
@@ -90,7 +56,3 @@ def curve_plot(points: Sequence[tuple[float, float]]) -> CurvePlot | None:
     )
     y_ticks = tuple(Tick(at(first, top * part)[1], f"{top * part:.2f}") for part in (0, 0.5, 1))
     return CurvePlot(line, x_ticks, y_ticks)
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"

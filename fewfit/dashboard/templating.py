@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import jinja2
 
-from fewfit.dashboard.plots import curve_plot, label_plot
+from fewfit.dashboard.plots import curve_plot, label_colours
 from fewfit.dashboard.quality_plots import column_plot, learning_plot, reliability_plot
 from fewfit.dashboard.static_files import static_url
 from fewfit.service.tables import utc_now
@@ -39,7 +39,7 @@ class Templates:
             plural=plural,
         )
         self._environment.globals.update(
-            link=link, static=static_url, fewfit_version=__version__, label_plot=label_plot, curve_plot=curve_plot
+            link=link, static=static_url, fewfit_version=__version__, label_colours=label_colours, curve_plot=curve_plot
         )
         self._environment.globals.update(
             reliability_plot=reliability_plot, learning_plot=learning_plot, column_plot=column_plot

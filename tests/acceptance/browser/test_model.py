@@ -401,6 +401,22 @@ def test_every_page_of_a_model_fits_and_has_no_obstacle(
         tab.check()
 
 
+def test_long_names_stand_beside_numbers_on_a_phone(open_tab: OpenTab, server: LiveServer) -> None:
+    words = {"billing": "Invoices_and_everything_else_that_is_about_money_" * 3, "account": "ein langer Name " * 6}
+    rows = [(text, words.get(label, label).strip()) for text, label in tickets.single()]
+    model = train(server, "A" * 190, tickets.as_jsonl(rows), _SINGLE)
+    tab = open_tab(phone=True)
+    tab.sign_in()
+    tab.go(f"/models/{model}")
+    for name in tab.page.locator(".scroll tbody th").all():
+        box = name.bounding_box()
+        assert box is not None
+        assert box["width"] >= 100
+    for path in ("", "/versions", "/compare"):
+        tab.go(f"/models/{model}{path}")
+        tab.check()
+
+
 def test_a_reader_sees_the_pages_without_what_it_may_not_do(open_tab: OpenTab, server: LiveServer, router: str) -> None:
     key = server.request("POST", "/v1/keys", {"name": "reader", "scopes": ["read"]}).json
     tab = open_tab()

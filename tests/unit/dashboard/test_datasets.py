@@ -143,6 +143,18 @@ def test_rows_are_searched_filtered_and_turned(shop: Shop, visit: Visit) -> None
         assert visit.client.get(f"{page}?{wrong}").status_code in (400, 404), wrong
 
 
+def test_the_bar_of_a_label_has_its_whole_name_and_leads_to_its_rows(shop: Shop, visit: Visit) -> None:
+    long = "a label & its reasons, " * 5
+    rows = [*single_rows(), *({"text": f"long {number}", "label": long} for number in range(8))]
+    dataset = shop.dataset(jsonl(rows), options=FOUND)
+    bars = visit.get(f"/datasets/{dataset.id}").partition('class="label-bars"')[2].partition("</ul>")[0]
+    found = re.findall(r'<a href="([^"]*)"><bdi>(.*?)</bdi>', bars)
+    assert len(found) == 4
+    address, name = found[-1]
+    assert html.unescape(name) == long.strip()
+    assert visit.json(html.unescape(address))["total"] == 8
+
+
 def test_an_older_version_can_be_looked_at_but_not_edited(shop: Shop, visit: Visit) -> None:
     dataset = shop.dataset(jsonl(single_rows()), options=FOUND)
     visit.post(f"/datasets/{dataset.id}/edit", f"/datasets/{dataset.id}/rows", op="drop_rows", row="1")
