@@ -19,7 +19,6 @@ from fewfit.web.errors import status_of
 router = APIRouter(prefix="/playground")
 
 _FEWEST_CARDS = 3
-_MOST_CARDS = 50
 # What a first visit finds: written for fewfit, like its sample sets.
 _START = [
     (
@@ -63,6 +62,8 @@ def keep(request: Request, context: CurrentContext, visitor: CurrentVisitor, for
         for example in _examples(given["cards"])
     ]
     try:
+        if any(_lines(examples) and not label.strip() for label, examples in given["cards"]):
+            raise InputError("There are examples under a label without a name. Name it, or take them out.")
         if not lines:
             raise InputError("There are no examples yet; write some under a label.")
         stored = store_text(context, visitor.caller, "".join(lines), "playground.jsonl")
@@ -75,7 +76,7 @@ def keep(request: Request, context: CurrentContext, visitor: CurrentVisitor, for
 
 
 def _given(form: Form) -> dict[str, Any]:
-    cards = list(zip(form.all("label"), form.all("examples"), strict=False))[:_MOST_CARDS]
+    cards = list(zip(form.all("label"), form.all("examples"), strict=False))
     return {"cards": cards, "texts": form.get("texts"), "base": form.get("base")}
 
 

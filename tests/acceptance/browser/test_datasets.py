@@ -81,6 +81,17 @@ def test_rows_say_by_themselves_when_they_are_checked(tab: Tab, file_of: FileOf)
     expect(page.get_by_role("checkbox").first).to_be_checked()
 
 
+def test_labels_that_differ_in_their_spaces_look_different(tab: Tab, file_of: FileOf) -> None:
+    rows = [
+        (text, {"billing": "pay bill", "account": "pay  bill"}.get(label, label)) for text, label in tickets.single()
+    ]
+    dataset = upload(tab, file_of("spaces.jsonl", tickets.as_jsonl(rows)))
+    tab.go(f"/datasets/{dataset}")
+    finding = tab.page.locator(".finding", has_text="differ only by")
+    assert "'pay  bill' (20), 'pay bill' (20)" in finding.inner_text()
+    assert {"pay bill", "pay  bill"} <= set(tab.page.locator(".label-bar a").all_inner_texts())
+
+
 def test_deleting_asks_for_the_name(tab: Tab, file_of: FileOf) -> None:
     page = tab.page
     dataset = upload(tab, file_of("short lived.csv", tickets.as_csv(tickets.single())))

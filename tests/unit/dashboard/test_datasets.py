@@ -155,6 +155,14 @@ def test_the_bar_of_a_label_has_its_whole_name_and_leads_to_its_rows(shop: Shop,
     assert visit.json(html.unescape(address))["total"] == 8
 
 
+def test_a_page_of_endless_texts_has_an_end(shop: Shop, visit: Visit) -> None:
+    rows = [row | {"text": "word " * 20_000 + str(number)} for number, row in enumerate(single_rows())]
+    dataset = shop.dataset(jsonl(rows), options=FOUND)
+    page = visit.get(f"/datasets/{dataset.id}/rows")
+    assert len(page) < 1_500_000
+    assert "more.</p></details>" in page
+
+
 def test_an_older_version_can_be_looked_at_but_not_edited(shop: Shop, visit: Visit) -> None:
     dataset = shop.dataset(jsonl(single_rows()), options=FOUND)
     visit.post(f"/datasets/{dataset.id}/edit", f"/datasets/{dataset.id}/rows", op="drop_rows", row="1")

@@ -36,6 +36,16 @@ def test_the_examples_become_a_dataset(shop: Shop, visit: Visit) -> None:
     assert "no examples yet" in visit.post("/playground/dataset", "/playground", status=400, **empty)
 
 
+def test_nothing_that_was_written_is_left_out_of_the_dataset_without_a_word(shop: Shop, visit: Visit) -> None:
+    many: dict[str, Any] = {"label": [f"label {number}" for number in range(60)], "examples": ["one\ntwo"] * 60}
+    where = visit.post("/playground/dataset", "/playground", **many)
+    shop.work()
+    assert len(visit.json(where)["version"]["overview"]["train"]["labels"]) == 60
+    page = visit.post("/playground/dataset", "/playground", status=400, **CARDS | {"label": ["money", " ", ""]})
+    assert "under a label without a name" in page
+    assert "courier late" in page
+
+
 def test_scopes_are_asked_for(signed_in: SignedIn) -> None:
     reader = signed_in("read")
     assert "Make a dataset" not in reader.get("/playground")
