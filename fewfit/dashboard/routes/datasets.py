@@ -16,7 +16,7 @@ from fewfit.dashboard.visitors import CurrentVisitor
 from fewfit.data.writing import WriteFormat
 from fewfit.errors import InputError
 from fewfit.service.errors import NotFoundError
-from fewfit.service.records import Dataset
+from fewfit.service.records import Dataset, RowPage
 from fewfit.service.validation import part_of
 from fewfit.web.downloads import attachment
 from fewfit.web.errors import RequestError
@@ -78,17 +78,24 @@ def rows(
     page = page_number(page)
     # "none" in the menu of labels is a word of ours, sent as "-": a real label may be called anything.
     wanted = {"": None, "-": ""}.get(label or "", label[1:] if label else None)
-    result = service.editing.rows(
-        caller,
-        dataset_id,
-        part=part,
-        version=version,
-        query=q,
-        label=wanted,
-        numbers=frozenset(found.rows if found else ()) if finding else None,
-        limit=PAGE_SIZE,
-        offset=(page - 1) * PAGE_SIZE,
-    )
+
+    def rows_of(page: int) -> RowPage:
+        return service.editing.rows(
+            caller,
+            dataset_id,
+            part=part,
+            version=version,
+            query=q,
+            label=wanted,
+            numbers=frozenset(found.rows if found else ()) if finding else None,
+            limit=PAGE_SIZE,
+            offset=(page - 1) * PAGE_SIZE,
+        )
+
+    result = rows_of(page)
+    if page > n_pages_of(result.total):  # the last one was emptied
+        page = n_pages_of(result.total)
+        result = rows_of(page)
     shown = service.datasets.get(caller, dataset_id)
     view = {
         "dataset": shown,
@@ -131,6 +138,12 @@ def restore(
     number = form.number("version")
     if number is None:
         raise RequestError("version is missing; expected the number of a version.")
+    undone, newest = form.number("undone"), context.service.editing.versions(visitor.caller, dataset_id)[0]
+    if undone is not None and undone != newest.number:
+        raise InputError(
+            f"The dataset was changed since: version {newest.number} ({newest.note}) is the newest, and would be "
+            "undone, too. Look at it first."
+        )
     version = context.service.editing.restore(visitor.caller, dataset_id, number)
     return go_to(request, _back(form, dataset_id), version=version)
 

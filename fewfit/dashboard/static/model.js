@@ -70,7 +70,12 @@ if (form) {
       const second = await send(form, {});
       if (mine === turn && !held && !results.contains(document.activeElement)) put(second);
     } catch {
-      form.submit();
+      if (mine !== turn) return;
+      const said = document.createElement("p");
+      said.setAttribute("role", "alert");
+      said.className = "problem";
+      said.textContent = "The server did not answer. Try again.";
+      results.replaceChildren(said);
     } finally {
       if (mine === turn) results.removeAttribute("aria-busy");
     }

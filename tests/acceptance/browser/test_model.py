@@ -296,6 +296,18 @@ def test_a_table_is_read_as_one_also_when_it_was_edited_or_pasted(tab: Tab, rout
     tab.check()
 
 
+def test_a_network_that_is_away_loses_no_text(tab: Tab, router: str) -> None:
+    page = tab.page
+    tab.go(f"/models/{router}/try")
+    page.get_by_label("Texts, one a line").fill("where is my invoice")
+    page.context.set_offline(True)
+    page.get_by_role("button", name="Classify").click()
+    expect(page.get_by_role("alert")).to_have_text("The server did not answer. Try again.")
+    page.context.set_offline(False)
+    page.get_by_role("button", name="Classify").click()
+    expect(page.locator(".case .text")).to_have_text("where is my invoice")
+
+
 @pytest.mark.parametrize("kind", ["router", "topics"])
 def test_texts_are_reviewed_with_the_keyboard(
     tab: Tab, server: LiveServer, request: pytest.FixtureRequest, kind: str

@@ -163,6 +163,32 @@ def test_a_page_of_endless_texts_has_an_end(shop: Shop, visit: Visit) -> None:
     assert "more.</p></details>" in page
 
 
+def test_undo_takes_back_what_its_page_shows_and_nothing_else(shop: Shop, visit: Visit) -> None:
+    dataset = shop.dataset(jsonl(single_rows()), options=FOUND)
+    page = f"/datasets/{dataset.id}"
+    visit.post(f"{page}/edit", page, op="drop_rows", row="1")
+    for path in (page, f"{page}/rows"):
+        assert '<input type="hidden" name="undone" value="2">' in visit.get(path)
+    visit.post(f"{page}/edit", page, op="drop_rows", row="2")  # in another tab
+    assert "version 3 (Dropped 1 row) is the newest" in visit.post(
+        f"{page}/restore", page, status=400, version="1", undone="2"
+    )
+    assert visit.json(f"{page}/rows")["total"] == 46
+    visit.post(f"{page}/restore", page, version="2", undone="3")
+    assert visit.json(f"{page}/rows")["total"] == 47
+
+
+def test_rows_that_are_ticked_lead_back_to_their_page(shop: Shop, visit: Visit) -> None:
+    dataset = shop.dataset(jsonl(single_rows(17)), options=FOUND)
+    page = f"/datasets/{dataset.id}/rows?page=2"
+    back = re.search(r'id="bulk".*?name="back" value="([^"]*)"', visit.get(page))
+    assert back is not None
+    assert html.unescape(back[1]) == f"/datasets/{dataset.id}/rows?page=2&part=train"
+    visit.post(f"/datasets/{dataset.id}/edit", page, op="drop_rows", row="51")
+    last = visit.json(page)
+    assert (last["page"], last["n_pages"], len(last["rows"])) == (1, 1, 50)
+
+
 def test_an_older_version_can_be_looked_at_but_not_edited(shop: Shop, visit: Visit) -> None:
     dataset = shop.dataset(jsonl(single_rows()), options=FOUND)
     visit.post(f"/datasets/{dataset.id}/edit", f"/datasets/{dataset.id}/rows", op="drop_rows", row="1")
