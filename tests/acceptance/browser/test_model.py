@@ -238,7 +238,8 @@ def test_a_double_click_acts_once(tab: Tab, topics: str) -> None:
     place = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.click(*place)
     time.sleep(0.1)  # as a hand does it
-    page.mouse.click(*place, click_count=2)
+    page.mouse.down(click_count=2)
+    page.mouse.up(click_count=2)
     page.wait_for_url(f"**?version={number}")
     page.go_back()
     slider = page.get_by_role("slider", name="billing")
