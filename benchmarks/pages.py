@@ -29,11 +29,11 @@ from benchmarks.harness.markdown import table  # noqa: E402
 from fewfit.api.app import create_app  # noqa: E402
 from fewfit.dashboard import create_dashboard  # noqa: E402
 from fewfit.service import Service  # noqa: E402
-from fewfit.service.model_rows import versions_of  # noqa: E402
+from fewfit.service.jobs.worker import Worker  # noqa: E402
+from fewfit.service.models.model_rows import versions_of  # noqa: E402
 from fewfit.service.records import Caller  # noqa: E402
-from fewfit.service.references import Owner, copy_references  # noqa: E402
-from fewfit.service.tables import Base, DatasetRow, DatasetVersionRow, ModelRow  # noqa: E402
-from fewfit.service.worker import Worker  # noqa: E402
+from fewfit.service.store.references import Owner, copy_references  # noqa: E402
+from fewfit.service.store.tables import Base, DatasetRow, DatasetVersionRow, ModelRow  # noqa: E402
 from fewfit.settings import Settings  # noqa: E402
 from fewfit.testing import write_toy_base  # noqa: E402
 from fewfit.training import Targets, evaluate_answers  # noqa: E402

@@ -19,8 +19,8 @@ from starlette.types import ASGIApp
 from fewfit.api.app import create_app
 from fewfit.api.protocol import BoundedProtocol
 from fewfit.errors import FewfitError, InputError
+from fewfit.service.jobs.supervisor import Workers
 from fewfit.service.service import Service
-from fewfit.service.supervisor import Workers
 from fewfit.settings import Settings
 
 logger = logging.getLogger(__name__)

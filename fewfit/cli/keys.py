@@ -110,7 +110,7 @@ def _service(data: Path | None, database_url: str | None) -> Any:
 def _service_there(data: Path | None, database_url: str | None) -> Any:
     """Like `_service`, but none is made. Raises InputError where there is none."""
     settings = Settings.load({"data": data, "database_url": database_url})
-    if not settings.database_url and not (settings.data / server_part("fewfit.service.database").FILE).exists():
+    if not settings.database_url and not (settings.data / server_part("fewfit.service.store.database").FILE).exists():
         raise InputError(
             f"There is no service in {settings.data}. Give its folder with --data, or its database with --database-url."
         )

@@ -78,6 +78,6 @@ def worker(
     All settings of 'fewfit serve' count here, too, as environment variables.
     """
     settings = Settings.load({"data": data, "database_url": database_url})
-    run_worker = server_part("fewfit.service.worker").run_worker
+    run_worker = server_part("fewfit.service.jobs.worker").run_worker
     log_as_json(settings.log_level)
     run_worker(settings)

@@ -6,10 +6,10 @@ from typing import Any
 
 from fewfit.dashboard.context import Context
 from fewfit.data import Example, Finding, Report
+from fewfit.service.datasets.repairs import Repair, repairs_for, requirements
+from fewfit.service.datasets.validation import part_of
 from fewfit.service.errors import NotFoundError, NotReadyError
 from fewfit.service.records import Caller, Dataset, DatasetVersion, Requirement
-from fewfit.service.repairs import Repair, repairs_for, requirements
-from fewfit.service.validation import part_of
 
 PREVIEW_ROWS = 5
 _ONE_FOR_SOME_LABELS = ("label_variants", "label_on_every_row", "confused_labels")

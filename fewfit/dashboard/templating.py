@@ -10,7 +10,7 @@ import jinja2
 from fewfit.dashboard.plots import curve_plot, label_colours
 from fewfit.dashboard.quality_plots import column_plot, learning_plot, reliability_plot
 from fewfit.dashboard.static_files import static_url
-from fewfit.service.tables import utc_now
+from fewfit.service.store.tables import utc_now
 from fewfit.version import __version__
 
 

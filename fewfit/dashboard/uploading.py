@@ -12,8 +12,8 @@ from fastapi import Request
 from fewfit.dashboard.context import Context
 from fewfit.dashboard.forms import CSRF_FIELD, OldFormError, check_csrf, check_origin
 from fewfit.dashboard.visitors import Visitor
+from fewfit.service.datasets.repairs import FEWEST_EVAL_EXAMPLES
 from fewfit.service.records import Caller, Dataset, DatasetOptions, StoredFile
-from fewfit.service.repairs import FEWEST_EVAL_EXAMPLES
 from fewfit.web.errors import RequestError
 from fewfit.web.multipart import Part, Sink, read_multipart
 

@@ -3,8 +3,8 @@
 import sys
 
 from fewfit.logs import log_as_json
-from fewfit.service.supervisor import LIFELINE
-from fewfit.service.worker import run_worker
+from fewfit.service.jobs.supervisor import LIFELINE
+from fewfit.service.jobs.worker import run_worker
 from fewfit.settings import Settings
 
 if __name__ == "__main__":

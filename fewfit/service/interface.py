@@ -159,7 +159,7 @@ class EditingLike(Protocol):
         ...
 
     def edit(self, caller: Caller, dataset_id: str, edit: Mapping[str, Any]) -> DatasetVersion:
-        """Makes a new version by an edit and has it checked (scope train); `fewfit.service.edits` has them all."""
+        """Makes a new version by an edit (see `fewfit.service.datasets.edits`) and has it checked (scope train)."""
         ...
 
     def restore(self, caller: Caller, dataset_id: str, number: int) -> DatasetVersion:

@@ -51,7 +51,7 @@ class UsageHour:
     """What a model answered in the hour that begins at `hour`; `model_id` is empty for classification by examples.
 
     `latency` and `sizes` count requests by how long they took and by how many texts they had, in the buckets
-    `fewfit.service.usage.LATENCY_MS` and `SIZES`, one more for what is larger.
+    `fewfit.service.in_use.usage.LATENCY_MS` and `SIZES`, one more for what is larger.
     """
 
     hour: datetime

@@ -13,22 +13,26 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
 from fewfit.errors import FewfitError
-from fewfit.service.bases import Bases
-from fewfit.service.classifying import Classifying
-from fewfit.service.comparing import Comparing
-from fewfit.service.correcting import Corrections
-from fewfit.service.database import Database
-from fewfit.service.datasets import Datasets
-from fewfit.service.distilling import Distillations
-from fewfit.service.downloading import Downloads
-from fewfit.service.editing import Editing
-from fewfit.service.engine_loading import EngineLoader
-from fewfit.service.exporting import Exports
-from fewfit.service.files import FileStore
-from fewfit.service.jobs import Jobs
-from fewfit.service.keys import Keys
-from fewfit.service.loading import LoadedModel, ModelLoader
-from fewfit.service.models import Models
+from fewfit.service.access.keys import Keys
+from fewfit.service.access.sign_in import Sessions
+from fewfit.service.datasets.datasets import Datasets
+from fewfit.service.datasets.editing import Editing
+from fewfit.service.in_use.classifying import Classifying
+from fewfit.service.in_use.correcting import Corrections
+from fewfit.service.in_use.engine_loading import EngineLoader
+from fewfit.service.in_use.loading import LoadedModel, ModelLoader
+from fewfit.service.in_use.registry import Registry, clear_cache
+from fewfit.service.in_use.reviewing import Reviewing, Sampler
+from fewfit.service.in_use.tokenizing import Tokenizing
+from fewfit.service.in_use.trying import Trying
+from fewfit.service.in_use.usage import Usage
+from fewfit.service.models.bases import Bases
+from fewfit.service.models.comparing import Comparing
+from fewfit.service.models.distilling import Distillations
+from fewfit.service.models.downloading import Downloads
+from fewfit.service.models.exporting import Exports
+from fewfit.service.models.models import Models
+from fewfit.service.models.thresholds import Thresholds
 from fewfit.service.records import (
     Caller,
     Classification,
@@ -39,15 +43,11 @@ from fewfit.service.records import (
     Tokens,
     Truncate,
 )
-from fewfit.service.references import clear_staging
-from fewfit.service.registry import Registry, clear_cache
-from fewfit.service.reviewing import Reviewing, Sampler
-from fewfit.service.sign_in import Sessions
-from fewfit.service.tables import ServerState, WorkerRow, utc_now
-from fewfit.service.thresholds import Thresholds
-from fewfit.service.tokenizing import Tokenizing
-from fewfit.service.trying import Trying
-from fewfit.service.usage import Usage
+from fewfit.service.store.database import Database
+from fewfit.service.store.files import FileStore
+from fewfit.service.store.queue import Jobs
+from fewfit.service.store.references import clear_staging
+from fewfit.service.store.tables import ServerState, WorkerRow, utc_now
 from fewfit.settings import Settings
 
 logger = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fewfit.service import database
+from fewfit.service.store import database
 
 # What the product does; most unit tests do not wait for the disk.
 PRODUCT_SYNCHRONOUS = database.SYNCHRONOUS

@@ -15,9 +15,9 @@ from fewfit.dashboard.pages import go_to, own_path, show, wants_json
 from fewfit.dashboard.visitors import CurrentVisitor
 from fewfit.data.writing import WriteFormat
 from fewfit.errors import InputError
+from fewfit.service.datasets.validation import part_of
 from fewfit.service.errors import NotFoundError
 from fewfit.service.records import Dataset, RowPage
-from fewfit.service.validation import part_of
 from fewfit.web.downloads import attachment
 from fewfit.web.errors import RequestError
 

@@ -10,7 +10,7 @@ from fewfit.dashboard.forms import CurrentForm
 from fewfit.dashboard.pages import go_to, show
 from fewfit.dashboard.visitors import CurrentVisitor
 from fewfit.service.records import SCOPES
-from fewfit.service.tables import utc_now
+from fewfit.service.store.tables import utc_now
 from fewfit.web.errors import RequestError
 
 router = APIRouter(prefix="/keys")

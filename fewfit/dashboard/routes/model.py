@@ -18,9 +18,9 @@ from fewfit.dashboard.figures import (
 from fewfit.dashboard.forms import CurrentForm, Form
 from fewfit.dashboard.pages import go_to, own_path, show
 from fewfit.dashboard.visitors import CurrentVisitor
-from fewfit.service.parts import shortened
 from fewfit.service.records import Caller
 from fewfit.service.records_in_use import CorrectionSource
+from fewfit.service.store.parts import shortened
 from fewfit.web.errors import RequestError
 
 router = APIRouter(prefix="/models/{model_id}")

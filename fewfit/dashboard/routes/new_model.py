@@ -14,8 +14,8 @@ from fewfit.dashboard.templating import link
 from fewfit.dashboard.uploading import UploadForm, receive_dataset
 from fewfit.dashboard.visitors import CurrentVisitor, Visitor
 from fewfit.errors import InputError
-from fewfit.service.hyperparameters import EFFORTS
-from fewfit.service.previews import LARGEST_PREVIEW_BYTES, preview
+from fewfit.service.datasets.previews import LARGEST_PREVIEW_BYTES, preview
+from fewfit.service.models.hyperparameters import EFFORTS
 from fewfit.service.records import DatasetOverview, Hyperparameters
 from fewfit.web.errors import status_of
 

@@ -11,9 +11,9 @@ from fastapi.responses import Response
 from fewfit.dashboard.context import CurrentContext
 from fewfit.dashboard.pages import show
 from fewfit.dashboard.visitors import CurrentVisitor
+from fewfit.service.in_use.usage import SIZES, percentile_ms
 from fewfit.service.records_in_use import UsageHour
-from fewfit.service.tables import utc_now
-from fewfit.service.usage import SIZES, percentile_ms
+from fewfit.service.store.tables import utc_now
 from fewfit.web.errors import RequestError
 
 router = APIRouter()

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
-from fewfit.service.failpoints import FAIL_POINTS, arm
-from fewfit.service.references import UPLOAD_LIFETIME, collect_garbage
-from fewfit.service.tables import FileReferenceRow, JobRow, utc_now
+from fewfit.service.store.failpoints import FAIL_POINTS, arm
+from fewfit.service.store.references import UPLOAD_LIFETIME, collect_garbage
+from fewfit.service.store.tables import FileReferenceRow, JobRow, utc_now
 from tests.unit.service.shop import SINGLE, Shop, jsonl, settings_for, single_rows, unlabelled
 
 KILLED = -9
@@ -21,7 +21,12 @@ _WORKING = [name for name in FAIL_POINTS if name not in _UPLOADING]
 # Children begin as copies of a process that has everything imported already: torch takes seconds.
 _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(
-    ["fewfit.service.worker", "fewfit.training", "fewfit.encoders.encoder", "transformers.models.bert.modeling_bert"]
+    [
+        "fewfit.service.jobs.worker",
+        "fewfit.training",
+        "fewfit.encoders.encoder",
+        "transformers.models.bert.modeling_bert",
+    ]
 )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fewfit.service.failpoints import VARIABLE
+from fewfit.service.store.failpoints import VARIABLE
 from tests.acceptance.sdk.server import Answer, LiveServer
 from tests.integration.service.test_crashes import KILLED, check_consistency
 from tests.unit.service.shop import SINGLE, Shop, jsonl, settings_for, single_rows

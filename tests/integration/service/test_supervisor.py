@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fewfit.service.supervisor import LIFELINE, Workers
+from fewfit.service.jobs.supervisor import LIFELINE, Workers
 from tests.unit.service.shop import Shop, jsonl, settings_for, single_rows
 
 

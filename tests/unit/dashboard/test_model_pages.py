@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from sqlalchemy.orm import make_transient
 
-from fewfit.service.answers import Answers
+from fewfit.service.models.answers import Answers
 from fewfit.service.records import Model, Scope
-from fewfit.service.tables import VersionRow
+from fewfit.service.store.tables import VersionRow
 from tests.unit.dashboard.conftest import JSON, SignedIn, Visit, browse
 from tests.unit.service.shop import MULTI, Shop, jsonl, multi_rows, settings_for
 

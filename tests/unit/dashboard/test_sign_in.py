@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 from starlette.testclient import TestClient
 
 from fewfit.service.errors import UnauthorizedError
-from fewfit.service.tables import SessionRow, utc_now
+from fewfit.service.store.tables import SessionRow, utc_now
 from tests.unit.dashboard.conftest import JSON, SignedIn, Visit, browse, check_html
 from tests.unit.service.conftest import OpenShop
 from tests.unit.service.shop import Shop

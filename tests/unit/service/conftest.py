@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fewfit.service.database import FILE, Database
+from fewfit.service.store.database import FILE, Database
 from fewfit.testing import write_toy_base
 from tests.unit.service.shop import Shop, settings_for
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from fewfit.service import Service
-from fewfit.service.keys import DEFAULT_ORGANIZATION
+from fewfit.service.access.keys import DEFAULT_ORGANIZATION
+from fewfit.service.jobs.worker import Worker
 from fewfit.service.records import Caller, Dataset, DatasetOptions, Hyperparameters, Model, Scope, StoredFile
-from fewfit.service.tables import ModelRow, VersionRow
-from fewfit.service.worker import Worker
+from fewfit.service.store.tables import ModelRow, VersionRow
 from fewfit.settings import Settings
 
 SINGLE = "single-label-classification-finetune-input"

@@ -13,11 +13,11 @@ import pytest
 from fewfit import Classifier
 from fewfit.errors import InputError, QueueFullError
 from fewfit.service import Service
-from fewfit.service.classifying import ExampleSets
 from fewfit.service.errors import BusyError, DatabaseError, ForbiddenError, NotFoundError, NotReadyError
-from fewfit.service.loading import LoadedModel, TorchLoader
+from fewfit.service.in_use.classifying import ExampleSets
+from fewfit.service.in_use.loading import LoadedModel, TorchLoader
+from fewfit.service.in_use.registry import Registry
 from fewfit.service.records import Hyperparameters, LabelledText, Model, Truncate
-from fewfit.service.registry import Registry
 from fewfit.service.service import cache_folder
 from fewfit.serving import Engine
 from fewfit.serving.parity import TOLERANCE

@@ -3,10 +3,10 @@ import time
 import pytest
 
 from fewfit.errors import InputError
-from fewfit.service import correcting
 from fewfit.service.errors import ForbiddenError, LimitError, NotFoundError
+from fewfit.service.in_use import correcting
 from fewfit.service.records import Model
-from fewfit.service.tables import CorrectionRow
+from fewfit.service.store.tables import CorrectionRow
 from tests.unit.service.shop import MULTI, Shop, a_caller, multi_rows, single_rows
 
 

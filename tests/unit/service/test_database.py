@@ -11,9 +11,9 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, InternalE
 from sqlalchemy.exc import TimeoutError as NoConnectionError
 from sqlalchemy.orm import Session
 
-from fewfit.service.database import FILE, Database
 from fewfit.service.errors import DatabaseError, StoreError
-from fewfit.service.tables import Base, ServerState
+from fewfit.service.store.database import FILE, Database
+from fewfit.service.store.tables import Base, ServerState
 from fewfit.web.errors import status_of
 from tests.unit.conftest import PRODUCT_SYNCHRONOUS
 from tests.unit.service.conftest import OpenShop
@@ -89,7 +89,7 @@ def test_an_error_rolls_back(shop: Shop) -> None:
 
 
 def test_sqlite_keeps_accepted_data_through_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fewfit.service.database.SYNCHRONOUS", PRODUCT_SYNCHRONOUS)
+    monkeypatch.setattr("fewfit.service.store.database.SYNCHRONOUS", PRODUCT_SYNCHRONOUS)
     database = Database("", tmp_path)
     with database.reading() as session:
         assert session.scalar(text("PRAGMA journal_mode")) == "wal"

@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from fewfit.errors import InputError
 from fewfit.service.errors import ForbiddenError, LimitError, NotFoundError
 from fewfit.service.records import Dataset, DatasetOptions, Download
-from fewfit.service.tables import DatasetRow, FileReferenceRow, utc_now
+from fewfit.service.store.tables import DatasetRow, FileReferenceRow, utc_now
 from tests.unit.service.conftest import OpenShop
 from tests.unit.service.shop import MULTI, SINGLE, Shop, a_caller, jsonl, multi_rows, single_rows
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from fewfit.errors import InputError
-from fewfit.service.distilling import LEAST_TEXTS
 from fewfit.service.errors import ForbiddenError, NotFoundError, NotReadyError
+from fewfit.service.models.distilling import LEAST_TEXTS
 from fewfit.service.records import Model
 from fewfit.training import distilling
 from tests.unit.service.shop import Shop, a_caller, settings_for, unlabelled

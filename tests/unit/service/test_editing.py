@@ -10,10 +10,10 @@ import pytest
 
 from fewfit.data import read_dataset
 from fewfit.errors import InputError
+from fewfit.service.datasets.previews import LARGEST_PREVIEW_BYTES, preview
+from fewfit.service.datasets.repairs import repairs_for, requirements
 from fewfit.service.errors import ForbiddenError, NotFoundError, NotReadyError
-from fewfit.service.previews import LARGEST_PREVIEW_BYTES, preview
 from fewfit.service.records import Caller, DatasetOptions, DatasetOverview
-from fewfit.service.repairs import repairs_for, requirements
 from fewfit.settings import Settings
 from tests.unit.service.shop import Shop, a_caller, jsonl, single_rows
 

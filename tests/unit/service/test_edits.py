@@ -6,8 +6,8 @@ import pytest
 
 from fewfit.data import Dataset, Example, Finding, Kind, Report
 from fewfit.errors import InputError
-from fewfit.service.edits import apply_edit, describe
-from fewfit.service.rows import Rows
+from fewfit.service.datasets.edits import apply_edit, describe
+from fewfit.service.datasets.rows import Rows
 
 
 def rows(*train: tuple[str, ...], evaluation: list[tuple[str, ...]] | None = None, kind: Kind = "single") -> Rows:

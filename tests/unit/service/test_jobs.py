@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import update
 
 from fewfit.service.errors import BusyError, LostLeaseError
-from fewfit.service.jobs import Lease
 from fewfit.service.records import JobKind
-from fewfit.service.tables import JobRow, utc_now
+from fewfit.service.store.queue import Lease
+from fewfit.service.store.tables import JobRow, utc_now
 from tests.unit.service.conftest import OpenShop
 from tests.unit.service.shop import Shop, a_caller
 

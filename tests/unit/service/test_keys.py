@@ -4,9 +4,9 @@ import pytest
 from sqlalchemy import select
 
 from fewfit.errors import InputError
+from fewfit.service.access.keys import RateLimiter
 from fewfit.service.errors import DatabaseError, ForbiddenError, NotFoundError, RateLimitError, UnauthorizedError
-from fewfit.service.keys import RateLimiter
-from fewfit.service.tables import ApiKeyRow
+from fewfit.service.store.tables import ApiKeyRow
 from tests.unit.service.conftest import OpenShop
 from tests.unit.service.shop import Shop, a_caller
 
@@ -160,7 +160,7 @@ def test_too_many_requests_are_refused_with_the_time_to_wait(open_shop: OpenShop
 
 def test_the_rate_is_refilled_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
     now_s = 1000.0
-    monkeypatch.setattr("fewfit.service.keys.time.monotonic", lambda: now_s)
+    monkeypatch.setattr("fewfit.service.access.keys.time.monotonic", lambda: now_s)
     limiter = RateLimiter(per_minute=60)
     for _ in range(60):
         limiter.count("key")

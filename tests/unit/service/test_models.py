@@ -2,7 +2,7 @@ import pytest
 
 from fewfit.errors import InputError
 from fewfit.service.errors import BusyError, ForbiddenError, NotFoundError, NotReadyError
-from fewfit.service.hyperparameters import training_settings
+from fewfit.service.models.hyperparameters import training_settings
 from fewfit.service.records import Hyperparameters
 from tests.unit.service.conftest import OpenShop
 from tests.unit.service.shop import MULTI, Shop, a_caller, jsonl, multi_rows, single_rows, unlabelled

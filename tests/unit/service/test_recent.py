@@ -1,7 +1,7 @@
 import pytest
 
-from fewfit.service import recent
-from fewfit.service.recent import Recent
+from fewfit.service.store import recent
+from fewfit.service.store.recent import Recent
 
 
 class Clock:

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from fewfit.decision import Calibration, Decision, Head
-from fewfit.service import reviewing
 from fewfit.service.errors import ForbiddenError, NotFoundError
-from fewfit.service.reviewing import SAMPLE, doubts_of
-from fewfit.service.tables import ReviewRow, utc_now
+from fewfit.service.in_use import reviewing
+from fewfit.service.in_use.reviewing import SAMPLE, doubts_of
+from fewfit.service.store.tables import ReviewRow, utc_now
 from tests.unit.service.conftest import OpenShop
 from tests.unit.service.shop import Shop, a_caller
 

@@ -15,9 +15,9 @@ from sqlalchemy import update
 from fewfit.errors import InputError
 from fewfit.service.errors import FilesError, ForbiddenError, LimitError, StoreError
 from fewfit.service.records import Caller, StoredFile
-from fewfit.service.references import UPLOAD_LIFETIME, Owner, claim, collect_garbage, files_of, release
-from fewfit.service.tables import FileReferenceRow, utc_now
-from fewfit.service.uploads import Upload, store_file
+from fewfit.service.store.references import UPLOAD_LIFETIME, Owner, claim, collect_garbage, files_of, release
+from fewfit.service.store.tables import FileReferenceRow, utc_now
+from fewfit.service.store.uploads import Upload, store_file
 from fewfit.web.errors import status_of
 from tests.unit.service.conftest import OpenShop
 from tests.unit.service.shop import Shop, a_caller

@@ -5,8 +5,8 @@ import pytest
 
 from fewfit.errors import InputError
 from fewfit.service.errors import DatabaseError, ForbiddenError, NotFoundError
-from fewfit.service.tables import UsageRow, utc_now
-from fewfit.service.usage import LATENCY_MS, SIZES, Usage, percentile_ms
+from fewfit.service.in_use.usage import LATENCY_MS, SIZES, Usage, percentile_ms
+from fewfit.service.store.tables import UsageRow, utc_now
 from tests.unit.service.conftest import OpenShop
 from tests.unit.service.shop import Shop, a_caller
 

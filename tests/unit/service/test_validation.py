@@ -5,8 +5,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fewfit.errors import FewfitError, InputError
+from fewfit.service.datasets.validation import Rules, Source, Validated, validate_files
 from fewfit.service.records import DatasetOptions
-from fewfit.service.validation import Rules, Source, Validated, validate_files
 from tests.unit.service.shop import jsonl, multi_rows, single_rows
 
 

@@ -11,15 +11,16 @@ import pytest
 
 from fewfit import Classifier
 from fewfit.errors import ArtifactError, InputError
-from fewfit.service import downloading, trying
-from fewfit.service.answers import ANSWERS_FILE, Answers
 from fewfit.service.errors import ForbiddenError, NotFoundError, NotReadyError
-from fewfit.service.model_rows import answers_owner
-from fewfit.service.parts import shortened
+from fewfit.service.in_use import trying
+from fewfit.service.models import downloading
+from fewfit.service.models.answers import ANSWERS_FILE, Answers
+from fewfit.service.models.model_rows import answers_owner
 from fewfit.service.records import Model
 from fewfit.service.records_in_use import ChangedAnswer
-from fewfit.service.references import files_of
-from fewfit.service.tables import FileReferenceRow, ModelRow
+from fewfit.service.store.parts import shortened
+from fewfit.service.store.references import files_of
+from fewfit.service.store.tables import FileReferenceRow, ModelRow
 from tests.unit.service.shop import MULTI, Shop, a_caller, jsonl, multi_rows, settings_for, single_rows
 
 

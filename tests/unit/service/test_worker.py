@@ -11,13 +11,13 @@ from sqlalchemy import update
 
 from fewfit import Classifier
 from fewfit.errors import Cancelled
-from fewfit.service import validation_job
 from fewfit.service.errors import DatabaseError, FilesError, LostLeaseError, NotFoundError
-from fewfit.service.model_rows import add_event
+from fewfit.service.jobs import validation_job
+from fewfit.service.jobs.training_job import ProgressRecorder
+from fewfit.service.jobs.worker import Worker
+from fewfit.service.models.model_rows import add_event
 from fewfit.service.service import WORKER_SILENCE
-from fewfit.service.tables import DatasetRow, JobRow, WorkerRow, utc_now
-from fewfit.service.training_job import ProgressRecorder
-from fewfit.service.worker import Worker
+from fewfit.service.store.tables import DatasetRow, JobRow, WorkerRow, utc_now
 from tests.unit.service.conftest import OpenShop
 from tests.unit.service.shop import Shop, jsonl, single_rows
 

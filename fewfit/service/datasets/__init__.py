@@ -1,0 +1,1 @@
+"""Datasets: from an uploaded file to validated rows, their versions and edits."""

@@ -1,0 +1,1 @@
+"""Models in use: loaded, asked, tried out, corrected, reviewed and counted."""

@@ -1,0 +1,1 @@
+"""What workers do: one module a job, and the processes that run them."""

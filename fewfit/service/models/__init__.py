@@ -1,0 +1,1 @@
+"""Fine-tuned models and their versions: made, described, compared, exported."""
