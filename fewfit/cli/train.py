@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from fewfit.classifier import Classifier
+from fewfit.classifier import Classifier, with_torch
 from fewfit.classifier.inputs import LARGEST_NUMBER
 from fewfit.cli import train_options
 from fewfit.cli.app import app
@@ -190,6 +190,7 @@ def train(
         path_separator=path_separator,
         group_separator=group_separator,
     )
+    with_torch.training()  # before a base is fetched in vain
     reader = open_base(base, max_length, quiet=quiet)
     report = report.merge(_check(dataset, reader, clean=clean, long_texts="cut" if cuts else long_texts))
     evaluation = None

@@ -150,7 +150,10 @@ def test_help_starts_fast_because_torch_and_its_friends_stay_out() -> None:
 
 
 @pytest.mark.parametrize("command", [["demo"], ["train", "data.csv", "-o", "model"]])
-def test_a_plain_install_says_what_a_command_lacks(tmp_path: Path, command: list[str]) -> None:
+def test_a_plain_install_says_what_a_command_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.setenv("FEWFIT_CACHE", str(tmp_path / "cache"))
     (tmp_path / "data.csv").write_text("text,label\n" + "late parcel,parcel\nlost card,card\n" * 20)
     script = (
         "import sys; sys.modules['sklearn'] = None; from fewfit.cli import main;"
@@ -159,6 +162,7 @@ def test_a_plain_install_says_what_a_command_lacks(tmp_path: Path, command: list
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert (ran.returncode, "Traceback" in ran.stderr) == (6, False), ran.stderr
     assert 'pip install "fewfit[train]"' in ran.stderr
+    assert not (tmp_path / "cache").exists()  # no base is fetched in vain
 
 
 def test_how_a_data_set_without_a_file_is_described() -> None:
