@@ -50,10 +50,10 @@ def limited(scope: Scope, receive: Receive, *, limit_bytes: int, timeout_s: floa
             return message
         received += len(message.get("body", b""))
         whole = not message.get("more_body", False)
-        if not limit.lifted and received > limit_bytes:
+        if not limit.lifted and received > limit.limit_bytes:
             if not whole:
                 await drain(receive)
-            raise RequestError(f"The body is larger than {limit_bytes:,} bytes, the most that is allowed here.")
+            raise RequestError(f"The body is larger than {limit.limit_bytes:,} bytes, the most that is allowed here.")
         return message
 
     return next_message

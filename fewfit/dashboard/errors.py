@@ -17,7 +17,8 @@ from fewfit.errors import FewfitError
 from fewfit.service.errors import UnauthorizedError
 from fewfit.web.errors import RequestError, message_of, status_of
 
-_MOST_KEPT_BYTES = 1024 * 1024
+# Whoever sends a form that is to be sent again may be anybody.
+_MOST_KEPT_BYTES = 256 * 1024
 logger = logging.getLogger(__name__)
 
 
@@ -69,12 +70,8 @@ async def _written(request: Request) -> list[tuple[str, str]]:
     """The fields of a form of our own page that came after its session had ended, so that they can be sent again."""
     if request.method != "POST" or request.headers.get("sec-fetch-site") != "same-origin":
         return []
-    # Nobody may be signed in: larger ones are not read.
-    length = request.headers.get("content-length", "")
-    if not (length.isascii() and length.isdigit() and len(length) < 16 and int(length) <= _MOST_KEPT_BYTES):
-        return []
     try:
-        return (await read_form(request)).pairs()
+        return (await read_form(request, limit_bytes=_MOST_KEPT_BYTES)).pairs()
     except RequestError:
         return []
 

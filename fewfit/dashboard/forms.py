@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from fewfit.dashboard.visitors import CurrentVisitor
 from fewfit.service.errors import ForbiddenError
+from fewfit.web.body_limit import BodyLimit
 from fewfit.web.errors import RequestError
 
 CSRF_FIELD = "csrf"
@@ -63,8 +64,13 @@ def check_csrf(expected: str, given: str) -> None:
         raise OldFormError
 
 
-async def read_form(request: Request) -> Form:
-    """The fields of an urlencoded form. Raises RequestError for anything else."""
+async def read_form(request: Request, *, limit_bytes: int | None = None) -> Form:
+    """The fields of an urlencoded form. Raises RequestError for anything else, and where it is too large.
+
+    `limit_bytes` is for forms of whoever is not signed in (None: what all requests may have).
+    """
+    if limit_bytes is not None:
+        BodyLimit.lower(request.scope, limit_bytes)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     body = await request.body()
     if not body:

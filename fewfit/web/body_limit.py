@@ -16,6 +16,13 @@ class BodyLimit:
     lifted: bool = False
 
     @classmethod
+    def lower(cls, scope: Scope, limit_bytes: int) -> None:
+        """Sets a smaller limit, for bodies of whoever has not said yet who they are."""
+        limit = scope.get(cls.PLACE)
+        if limit is not None:
+            limit.limit_bytes = min(limit.limit_bytes, limit_bytes)
+
+    @classmethod
     def lift(cls, scope: Scope) -> None:
         """The body is streamed from here on, to a reader that counts its bytes itself."""
         limit = scope.get(cls.PLACE)

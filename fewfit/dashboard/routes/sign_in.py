@@ -19,6 +19,9 @@ from fewfit.service.errors import UnauthorizedError
 
 router = APIRouter()
 
+# Anybody may send this form: a key and where to go.
+_MOST_BYTES = 64 * 1024
+
 
 @router.get("/sign-in")
 async def ask(request: Request, context: CurrentContext, next: str = "/") -> Response:  # noqa: A002
@@ -29,7 +32,7 @@ async def ask(request: Request, context: CurrentContext, next: str = "/") -> Res
 @router.post("/sign-in")
 async def sign_in(request: Request, context: CurrentContext) -> Response:
     """Begins a session with a key, which is kept nowhere."""
-    form = await read_form(request)
+    form = await read_form(request, limit_bytes=_MOST_BYTES)
     check_origin(request)
     try:
         check_csrf(form_token(request)[1], form.get(CSRF_FIELD))

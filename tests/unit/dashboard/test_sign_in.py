@@ -37,6 +37,17 @@ def test_a_session_is_a_cookie_that_scripts_and_other_sites_do_not_get(shop: Sho
     assert client.get("/account").status_code == 200
 
 
+def test_whoever_has_no_session_cannot_make_the_server_keep_a_large_form(client: TestClient) -> None:
+    own = {"Sec-Fetch-Site": "same-origin"}
+    for path, most in (("/sign-in", 64 * 1024), ("/datasets/ds_1/edit", 256 * 1024)):
+        answer = client.post(path, data={"note": "x" * most}, headers=own, follow_redirects=False)
+        assert "x" * 1000 not in answer.text
+        assert "xxx" in client.post(path, data={"next": "/xxx", "key": "xxx", "note": "xxx"}, headers=own).text
+    refused = client.post("/sign-in", data={"key": "x" * 64 * 1024}, headers={"Accept": "application/json"})
+    assert refused.status_code == 400
+    assert refused.json()["message"] == "The body is larger than 65,536 bytes, the most that is allowed here."
+
+
 def test_over_https_the_cookie_insists_on_it(open_shop: OpenShop) -> None:
     shop = open_shop(public_url="https://fewfit.example")
     client = browse(shop)
