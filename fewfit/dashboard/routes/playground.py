@@ -28,7 +28,7 @@ _START = [
     ("delivery", "Where is my parcel?\nIt was to come on Monday and is not here\nCan you deliver to my neighbour?"),
     ("praise", "You were so quick, thank you\nLovely shop, I will come again\nThe new lamp is wonderful"),
 ]
-_START_TEXTS = "I still wait for the box with the shoes\nThank you, that went really well\nGive me back what I paid"
+_START_TEXTS = "My order has still not come\nThank you, that went really well\nGive me back what I paid"
 
 
 @router.get("")
