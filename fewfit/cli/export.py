@@ -8,6 +8,7 @@ import typer
 from fewfit.artifact import read_artifact
 from fewfit.cli.app import app
 from fewfit.cli.console import say, show_json, show_log
+from fewfit.cli.model import check_place
 from fewfit.cli.options import Json, Quiet
 from fewfit.serving.exporting import export_onnx
 
@@ -41,6 +42,7 @@ def export(
     **Example:** `fewfit export tickets-model/ -o tickets.onnx`
     """
     show_log(quiet=quiet)
+    check_place(output)
     artifact = read_artifact(model)
     parity = export_onnx(artifact, output, precision=precision)
     size_bytes = output.stat().st_size

@@ -23,9 +23,14 @@ def open_model(folder: Path, base: str | None, *, quiet: bool) -> Classifier:
 def check_output(folder: Path) -> None:
     """Finds out before training that the model cannot be saved afterwards."""
     check_replaceable(folder)
-    parent = next(parent for parent in folder.absolute().parents if parent.exists())
+    check_place(folder)
+
+
+def check_place(path: Path) -> None:
+    """Finds out before the work that a file or folder cannot be made afterwards."""
+    parent = next(parent for parent in path.absolute().parents if parent.exists())
     try:
-        with tempfile.TemporaryDirectory(dir=parent, prefix=f".{folder.name}-"):
+        with tempfile.TemporaryDirectory(dir=parent, prefix=f".{path.name}-"):
             pass
     except OSError as error:
-        raise ArtifactError(f"{folder} cannot be made: {parent} is no folder that can be written to.") from error
+        raise ArtifactError(f"{path} cannot be made: {parent} is no folder that can be written to.") from error

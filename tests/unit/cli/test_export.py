@@ -28,3 +28,13 @@ def test_another_ending_is_refused(run: Run, model: Path, tmp_path: Path) -> Non
     assert ran.exit_code == 3
     assert "does not end in .onnx" in ran.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_a_place_that_cannot_be_written_to_is_told_before_the_work(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+
+    # The model is not even looked at: there is none.
+    ran = run("export", tmp_path / "none", "-o", tmp_path / "file" / "model.onnx")
+
+    assert ran.exit_code == 5
+    assert "model.onnx cannot be made" in ran.stderr
