@@ -16,7 +16,7 @@ SEPARATORS: Final = ("|", ";", ",")
 # Strings as Python writes a list, a tuple or a set of them, and numpy an array; JSON is tried first.
 _WRITTEN_ITEM: Final = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|None""", re.DOTALL)
 _ITEMS: Final = rf"\s*(?:{_WRITTEN_ITEM.pattern})(?:(?:\s*,\s*|\s+)(?:{_WRITTEN_ITEM.pattern}))*\s*(?:,\s*)?"
-_WRITTEN_LIST: Final = re.compile(rf"\[(?:{_ITEMS}|\s*)\]|\({_ITEMS}\)|\{{{_ITEMS}\}}", re.DOTALL)
+_WRITTEN_LIST: Final = re.compile(rf"\[(?:{_ITEMS}|\s*)\]|\((?:{_ITEMS})?\)|\{{{_ITEMS}\}}|set\(\)", re.DOTALL)
 _ESCAPED: Final = re.compile(r"""\\([\\'"])""")
 
 
@@ -47,7 +47,7 @@ def find_reading(
     list is a list. Labels that are `known` may have what separates labels elsewhere in their names.
     """
     if not written:
-        return LabelReading(kind or _kind_of_values(cells, problems))
+        return LabelReading("single" if kind == "single" else _kind_of_values(cells, kind, problems))
     if kind == "single":
         return LabelReading("single")
     counts = Counter(cell.strip() for cell in cells if isinstance(cell, str))
@@ -98,7 +98,7 @@ def read_label(
     return tuple(dict.fromkeys(labels))
 
 
-def _kind_of_values(cells: Iterable[object], problems: Problems) -> Kind:
+def _kind_of_values(cells: Iterable[object], kind: Kind | None, problems: Problems) -> Kind:
     lists = strings = 0
     widths = set[int]()
     for cell in cells:
@@ -108,8 +108,8 @@ def _kind_of_values(cells: Iterable[object], problems: Problems) -> Kind:
             widths.add(_indicator_width(items))
         elif isinstance(cell, str):
             strings += 1
-    _report_lists(lists, strings, widths, problems)
-    return "multi" if lists else "single"
+    _report_lists(lists, strings if kind is None else 0, widths, problems)
+    return kind or ("multi" if lists else "single")
 
 
 def _indicator_width(items: list[object]) -> int:
@@ -198,8 +198,9 @@ def _are_lists(counts: Counter[str], problems: Problems) -> bool:
     """Whether cells are lists written out, as pandas writes them: "['a', 'b']". One that is not is a label."""
     cells = {cell: _list_in(cell) for cell in counts if cell}
     found = {cell: items for cell, items in cells.items() if items is not None}
-    # "[]" alone may be the name of a label.
-    if not found or (len(found) < len(cells) and not any(found.values())):
+    # "[]", "[1]" or "(None)" among others that are no lists may be the name of a label.
+    telling = any(len(items) > 1 or (items and isinstance(items[0], str)) for items in found.values())
+    if not found or (len(found) < len(cells) and not telling):
         return False
     lists = sum(counts[cell] for cell in found)
     _report_lists(

@@ -102,7 +102,9 @@ def test_lists_written_into_cells_are_read(cells: tuple[str, ...]) -> None:
         ("['a' 'b, c']", "['a']", "[]"),  # numpy, as pandas writes what it read from Parquet
         ("['a'\n 'b, c']", "['a']", "[]"),
         ("('a', 'b, c')", "('a',)", ""),
+        ("('a', 'b, c')", "('a',)", "()"),
         ("{'a', 'b, c'}", "{'a'}", ""),
+        ("{'a', 'b, c'}", "{'a'}", "set()"),
     ],
 )
 def test_lists_as_numpy_and_python_write_them_are_read(cells: tuple[str, ...]) -> None:
@@ -132,18 +134,21 @@ def test_a_string_among_written_lists_is_one_label() -> None:
     assert report.codes == ("mixed_label_types",)
 
 
-def test_an_empty_list_among_strings_is_a_label() -> None:
-    dataset, _ = read_dataset(csv_of("[]", "a"))
+@pytest.mark.parametrize("label", ["[]", "()", "[1]", "[null]", "[None]", "(None)"])
+def test_what_could_be_a_list_of_no_label_among_strings_is_a_label(label: str) -> None:
+    dataset, report = read_dataset(csv_of(label, "a"))
 
-    assert dataset.targets == ["[]", "a"]
+    assert dataset.targets == [label, "a"]
+    assert len(report) == 0
 
 
 def test_lists_of_0_and_1_are_no_labels() -> None:
     _, written = read_dataset(csv_of("[0, 1, 1]", "[1, 0, 0]"))
     _, given = read_dataset((["x", "y"], [[0, 1, 1], [1, 0, 0]]))
+    _, said = read_dataset((["x", "y"], [[0, 1, 1], [1, 0, 0]]), kind="multi")
 
-    assert "lists of 3 numbers" in written.errors[0].message
-    assert "lists of 3 numbers" in given.errors[0].message
+    for report in (written, given, said):
+        assert "lists of 3 numbers" in report.errors[0].message
 
 
 def test_a_list_that_is_not_closed_takes_linear_time() -> None:
