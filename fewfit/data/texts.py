@@ -117,9 +117,11 @@ def _texts(source: ByteSource, name: str, options: ReadOptions, problems: Proble
 
 def _is_plain(source: ByteSource, name: str, options: ReadOptions) -> bool:
     """Whether a file is one text a line, unless a column or delimiter is named."""
+    # What a program happens to have written to a pipe so far must not decide, be it less than a line or no more.
+    while b"\n" not in source.head and source.look_further():
+        pass
     found = options.file_format or sniff_format(source.head, name)
     if found == "csv" and options.file_format is None and not Path(name).suffix:
-        # What a program happens to have written to a pipe so far must not decide.
         while (named := _names_columns(source.head)) is None and source.look_further():
             pass
         return not named

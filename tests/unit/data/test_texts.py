@@ -108,6 +108,8 @@ class Slow(io.RawIOBase):
         ((b"question, please\n", b"hello\n"), ["question, please", "hello"]),
         ((b"question, please\n",), ["question, please"]),
         ((b"text,label\n",), []),
+        ((b"id,te", b"xt\n", b"1,hello\n"), ["hello"]),
+        ((b"message, body", b" is here\n", b"hello\n"), ["message, body is here", "hello"]),
     ],
 )
 def test_a_slow_pipe_is_read_like_a_file(lines: tuple[bytes, ...], texts: list[str]) -> None:
