@@ -37,12 +37,17 @@ def clean_text(text: str) -> str:
     if "<" in cleaned:
         cleaned = "".join(_without_tags(cleaned))
     if "&" in cleaned:
-        # Only with its semicolon: html.unescape alone makes "®ards" of "&regards".
-        cleaned = ENTITY.sub(lambda found: html.unescape(found.group()), cleaned)
+        cleaned = ENTITY.sub(_character, cleaned)
     cleaned = _MARKDOWN_LINK.sub(r"\1", cleaned)
     cleaned = URL.sub(" ", cleaned)
     cleaned = _LINES.sub("\n", _SPACES.sub(" ", cleaned)).strip()
     return cleaned or text
+
+
+def _character(entity: re.Match[str]) -> str:
+    """What an entity stands for. Words stay: html.unescape makes "®ards" of "&regards", also before a semicolon."""
+    found = html.unescape(entity.group())
+    return entity.group() if len(found) > 1 and found.endswith(";") else found
 
 
 def _without_tags(text: str) -> Iterator[str]:

@@ -20,6 +20,7 @@ from fewfit.data import clean_text
         ("a <!-- hidden --> b", "a b"),
         ("fish &amp; chips &#8364;5 &lt;b&gt;", "fish & chips €5 <b>"),
         ("thanks &regards, R&D &copy", "thanks &regards, R&D &copy"),
+        ("thanks &regards; R&D; a &notin; b&semi;", "thanks &regards; R&D; a ∉ b;"),
         ("see https://example.org/a(b)?c=d#e, thanks", "see , thanks"),
         ("Is it https://example.org/x? (https://example.org/y)", "Is it ? ( )"),
         ("www.example.org is slow", "is slow"),
