@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from fewfit.artifact import MANIFEST_FILE
-from fewfit.errors import ArtifactError
+from fewfit.errors import ArtifactError, BaseNotFoundError
 from fewfit.service.errors import NotFoundError
 from fewfit.service.in_use.loading import LoadedModel, ModelLoader
 from fewfit.service.models.models import ReadyVersion
@@ -101,6 +101,14 @@ class Registry:
         if not files:
             raise NotFoundError(f"There is no model {version.model_id!r}.")
         folder = self._cache / f"{version.model_id}-{version.number}"
+        try:
+            return self._load_copy(version, files, folder)
+        except (ArtifactError, BaseNotFoundError, FileNotFoundError):
+            if folder.is_dir():
+                raise
+            return self._load_copy(version, files, folder)  # somebody has tidied up meanwhile
+
+    def _load_copy(self, version: ReadyVersion, files: Mapping[str, StoredFile], folder: Path) -> LoadedModel:
         if folder.is_dir():
             try:
                 if _is_copy(folder, files):

@@ -390,6 +390,27 @@ def test_texts_are_tokenized_as_the_base_reads_them(trained: tuple[Shop, Model, 
             shop.service.tokenize(anyone, text, model.id)
 
 
+def test_a_copy_that_is_deleted_while_it_is_read_is_fetched_again(
+    trained: tuple[Shop, Model, Model], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop, model, _ = trained
+    loader = TorchLoader()
+    load = loader.load
+    deleted: list[Path] = []
+
+    def load_meanwhile(folder: Path, base: str) -> LoadedModel:
+        if not deleted:
+            deleted.append(folder)
+            shutil.rmtree(folder)
+        return load(folder, base)
+
+    monkeypatch.setattr(loader, "load", load_meanwhile)
+    shutil.rmtree(cache_folder(shop.service.settings), ignore_errors=True)
+    version = shop.service.models.ready_version("default", model.id)
+    assert _registry(shop, loader).get(version).decision.labels == model.labels
+    assert deleted
+
+
 def test_a_server_deletes_its_copies_of_what_another_one_deleted_or_that_answers_no_longer(
     open_shop: OpenShop, tmp_path: Path
 ) -> None:
