@@ -109,18 +109,19 @@ def check_conflicts(dataset: Dataset) -> Report:
 
 def check_spellings(dataset: Dataset, known: Collection[str]) -> Report:
     """Labels that are new to a model, but differ only by case, white space or the unseen from one that it knows."""
+    exact = set(known)
     names = {label_key(label): label for label in known}
-    new = [label for label in dataset.label_names if label_key(label) in names]
-    found = [label for label in new if label not in known]
+    beside = {label: names.get(label_key(label)) for label in dataset.label_names if label not in exact}
+    found = {label: name for label, name in beside.items() if name is not None}
     if not found:
         return Report()
-    words = listed(f"{quoted(label)} beside {quoted(names[label_key(label)])}" for label in found)
+    words = listed(f"{quoted(label)} beside {quoted(name)}" for label, name in found.items())
     finding = Finding(
         "label_variants",
         "warning",
         f"{counted(len(found), 'label')} new to the model, different from one that it knows only by "
         f"upper and lower case, white space or characters that cannot be seen: {words}.",
-        rows=tuple(example.row for example in dataset.examples if not set(found).isdisjoint(example.labels)),
+        rows=tuple(example.row for example in dataset.examples if not found.keys().isdisjoint(example.labels)),
         labels=tuple(found),
         suggestion="If they mean the same, write them as the model has them.",
     )

@@ -125,6 +125,16 @@ def test_labels_that_a_model_knows_in_another_spelling_are_reported() -> None:
     assert len(check_spellings(data, data.label_names)) == 0
 
 
+def test_many_labels_in_another_spelling_are_found_in_linear_time() -> None:
+    data = single(*((f"text {n}", f"Label {n}") for n in range(20_000)))
+    started = time.perf_counter()
+
+    found = finding(check_spellings(data, [f"label {n}" for n in range(20_000)]), "label_variants")
+
+    assert time.perf_counter() - started < 5
+    assert len(found.labels) == 20_000
+
+
 def test_a_column_of_texts_taken_for_labels_is_checked_in_linear_time() -> None:
     pairs = [(sentence(n), f"{'L' if n % 2 else 'l'}abel {n // 2}") for n in range(20_000)]
     started = time.perf_counter()
