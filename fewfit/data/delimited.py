@@ -51,10 +51,10 @@ class DelimitedTable:
         self._problems = problems
         iterator = iter(lines)
         sample = _take(iterator)
-        told = _SEP.fullmatch(sample[0].strip("\r\n")) if sample else None
+        told = told_delimiter(sample)
         if told is not None:
             sample[0] = "\n"  # still a line, so that the others keep their numbers
-        self.delimiter = delimiter or (told.group(1) if told else find_delimiter(sample))
+        self.delimiter = delimiter or told or find_delimiter(sample)
         dialect = _Dialect(self.delimiter, _spaced(sample, self.delimiter))
         records = _records(itertools.chain(sample, iterator), lines, dialect, problems)
         # Peeked records tell a header from a first row.
@@ -139,6 +139,12 @@ class DelimitedTable:
             "--label-column.",
             rows=[row],
         )
+
+
+def told_delimiter(lines: Sequence[str]) -> str | None:
+    """The delimiter that a first line such as sep=; names."""
+    told = _SEP.fullmatch(lines[0].strip("\r\n")) if lines else None
+    return told.group(1) if told else None
 
 
 def find_delimiter(lines: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from fewfit.data.delimited import find_delimiter
+from fewfit.data.delimited import find_delimiter, told_delimiter
 from fewfit.data.lines import ByteSource, TextLines
 from fewfit.data.problems import Problems
 from fewfit.data.reading import (
@@ -131,10 +131,12 @@ def _is_plain(source: ByteSource, name: str, options: ReadOptions) -> bool:
 def _names_columns(head: bytes) -> bool | None:
     """Whether the first line names columns, one of them of texts, and most lines after it have as many fields.
 
-    A line such as "question, please" may be a text: where none comes after it, every name has to be known; None where
-    one is not.
+    So does one that names a delimiter (sep=;). A line such as "question, please" may be a text: where none
+    comes after it, every name has to be known; None where one is not.
     """
     lines = list(io.StringIO(head.decode("utf-8-sig", errors="replace"), newline=""))
+    if told_delimiter(lines):
+        return True
     records = [fields for fields in csv.reader(lines, delimiter=find_delimiter(lines)) if fields]
     first, *others = records or [[]]
     if len(first) < 2 or not any(recognised(name, TEXT_NAMES) for name in first):

@@ -109,6 +109,7 @@ class Slow(io.RawIOBase):
         ((b"question, please\n",), ["question, please"]),
         ((b"text,label\n",), []),
         ((b"id,te", b"xt\n", b"1,hello\n"), ["hello"]),
+        ((b"sep=;\r\n", b"id;text\r\n", b"1;hello\r\n"), ["hello"]),
         ((b"message, body", b" is here\n", b"hello\n"), ["message, body is here", "hello"]),
     ],
 )
