@@ -17,7 +17,7 @@ FINDING_CODES: Final[dict[str, str]] = {
     "bad_utf8": "A row has bytes that are not UTF-8.",
     "nul_byte": "A row has a NUL character.",
     "bad_unicode": "A text has half of a surrogate pair, which no encoding can write.",
-    "broken_quoting": "A quote in a CSV row is opened and not closed, or closed in the middle of a field.",
+    "broken_quoting": "A quote in a CSV row is opened and not closed, or rows later, or in the middle of a field.",
     "repeated_header": "A CSV row is the header again, as where files were joined; it is left out.",
     "field_count": "A CSV row has more or fewer fields than the header.",
     "bad_json": "A line is not valid JSON.",
