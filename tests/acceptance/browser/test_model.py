@@ -425,6 +425,11 @@ def test_long_names_stand_beside_numbers_on_a_phone(open_tab: OpenTab, server: L
         box = name.bounding_box()
         assert box is not None
         assert box["width"] >= 100
+    broken = (
+        "[...document.querySelectorAll('.confusion thead bdi')].filter(e => !/[_ ]/.test(e.textContent) && "
+        "e.getBoundingClientRect().height > 1.5 * parseFloat(getComputedStyle(e).lineHeight)).map(e => e.textContent)"
+    )
+    assert tab.page.evaluate(broken) == [], "a word over a column is read in one piece"
     for path in ("", "/versions", "/compare"):
         tab.go(f"/models/{model}{path}")
         tab.check()
