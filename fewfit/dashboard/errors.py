@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from fewfit.dashboard.forms import OldFormError, read_form
 from fewfit.dashboard.pages import show, wants_json
+from fewfit.dashboard.uploading import read_pasted
 from fewfit.errors import FewfitError
 from fewfit.service.errors import UnauthorizedError
 from fewfit.web.errors import RequestError, message_of, status_of
@@ -37,7 +38,7 @@ def error_page(request: Request, status: int, message: str, again: Sequence[tupl
         return JSONResponse({"message": message, "id": request_id}, status)
     title = HTTPStatus(status).phrase if status in set(HTTPStatus) else "Error"
     view = {"title": title, "status": status, "message": message, "request_id": request_id, "again": again}
-    return show(request, "error.html", view, status=status)
+    return show(request, "error.html", view | {"is_upload": _is_upload(request)}, status=status)
 
 
 def _is_program(request: Request) -> bool:
@@ -66,11 +67,17 @@ async def _ours(request: Request, error: Exception) -> Response:
     return answer
 
 
+def _is_upload(request: Request) -> bool:
+    return request.headers.get("content-type", "").startswith("multipart/form-data")
+
+
 async def _written(request: Request) -> list[tuple[str, str]]:
     """The fields of a form of our own page that came after its session had ended, so that they can be sent again."""
     if request.method != "POST" or request.headers.get("sec-fetch-site") != "same-origin":
         return []
     try:
+        if _is_upload(request):
+            return await read_pasted(request, limit_bytes=_MOST_KEPT_BYTES)
         return (await read_form(request, limit_bytes=_MOST_KEPT_BYTES)).pairs()
     except RequestError:
         return []

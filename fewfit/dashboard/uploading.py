@@ -54,7 +54,7 @@ class _Field(io.BytesIO):
 
 
 class _Nothing:
-    """Where the bytes of a file go that was not chosen, or came with an old form."""
+    """Where the bytes of a file go that was not chosen, or came with an old form or from whoever is not signed in."""
 
     def write(self, data: bytes, /) -> int:
         """Forgets them."""
@@ -114,6 +114,22 @@ async def receive_dataset(request: Request, context: Context, visitor: Visitor, 
             return make_dataset(context, visitor.caller, form.name, stored)
 
         return await to_thread.run_sync(keep)
+
+
+async def read_pasted(request: Request, *, limit_bytes: int) -> list[tuple[str, str]]:
+    """The name and the rows that were pasted into the form, by whoever is not signed in; nothing where there are none.
+
+    Raises RequestError for anything else, and where it is too large.
+    """
+    fields: dict[str, _Field] = {}
+
+    def open_sink(part: Part) -> Sink:
+        if part.name not in ("name", "pasted"):
+            return _Nothing()
+        return fields.setdefault(part.name, _Field(part.name, limit_bytes))
+
+    await read_multipart(request, open_sink, limit_bytes=limit_bytes)
+    return [(name, _text(fields, name)) for name in fields] if _text(fields, "pasted").strip() else []
 
 
 def make_dataset(context: Context, caller: Caller, name: str, stored: dict[str, StoredFile]) -> Dataset:

@@ -124,6 +124,27 @@ def test_rows_pasted_before_signing_in_again_stay(shop: Shop, visit: Visit) -> N
     assert not list(shop.service.files.staging.iterdir())
 
 
+def test_rows_pasted_into_a_session_that_ended_can_be_sent_again(shop: Shop, visit: Visit) -> None:
+    own = {"Sec-Fetch-Site": "same-origin"}
+    rows = "text,label\na <b>,x\n"
+    visit.post("/sign-out")
+    files: dict[str, Any] = {"name": (None, "Old"), "pasted": (None, rows), "eval_data": ("e.csv", "secret,x\n")}
+    sent = visit.client.post("/models/new", files=files, headers=own)
+    assert sent.status_code == 401
+    assert "Sign in in another tab" in sent.text
+    assert 'action="/models/new" enctype="multipart/form-data"' in sent.text
+    assert 'name="pasted" value="text,label\na &lt;b&gt;,x\n"' in sent.text
+    assert 'name="name" value="Old"' in sent.text
+    assert "secret" not in sent.text
+    # Nothing is kept of what came from elsewhere, was a file, or is large.
+    large: dict[str, Any] = {"pasted": (None, "x" * 300_000)}
+    alone: dict[str, Any] = {"data": ("a.csv", rows), "pasted": (None, "")}
+    for headers, form in (({}, files), (own, alone), (own, large)):
+        away = visit.client.post("/models/new", files=form, headers=headers, follow_redirects=False)
+        assert (away.status_code, away.headers["location"]) == (303, "/sign-in")
+    assert shop.service.datasets.usage_bytes(shop.admin) == 0
+
+
 def test_only_who_may_train_uploads(signed_in: SignedIn) -> None:
     reader = signed_in("read")
     token = re.search(r'name="csrf" value="([0-9a-f]+)"', reader.client.get("/account").text)
