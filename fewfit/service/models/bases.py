@@ -48,9 +48,11 @@ class Bases:
 
     def infos(self) -> tuple[BaseInfo, ...]:
         """Every base, the default one first."""
-        infos = [
-            BaseInfo(base.name, base.summary, base.max_length or _LONGEST_CONTEXT) for base in known_bases().values()
-        ]
+        infos = []
+        for base in known_bases().values():
+            summary = base.summary.partition("; the default")[0]  # of the command line; this server may have another
+            summary += "; the default" if base.name == self.default_name else ""
+            infos.append(BaseInfo(base.name, summary, base.max_length or _LONGEST_CONTEXT))
         if self._default not in known_bases():
             infos.insert(0, BaseInfo(self.default_name, "the default base of this server", _LONGEST_CONTEXT))
         return tuple(sorted(infos, key=lambda info: info.name != self.default_name))

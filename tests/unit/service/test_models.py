@@ -1,9 +1,13 @@
+from pathlib import Path
+
 import pytest
 
 from fewfit.errors import InputError
 from fewfit.service.errors import BusyError, ForbiddenError, NotFoundError, NotReadyError
+from fewfit.service.models.bases import Bases
 from fewfit.service.models.hyperparameters import training_settings
 from fewfit.service.records import Hyperparameters
+from fewfit.settings import Settings
 from tests.unit.service.conftest import OpenShop
 from tests.unit.service.shop import MULTI, Shop, a_caller, jsonl, multi_rows, single_rows, unlabelled
 
@@ -392,3 +396,11 @@ def test_senseless_unlabelled_texts_are_refused_and_nothing_is_made(shop: Shop) 
     with pytest.raises(InputError, match="single-label models only"):
         shop.service.models.create(shop.admin, name="router", dataset_id=several.id, unlabelled=["where is it"])
     assert len(shop.service.models.list(shop.admin)) == before
+
+
+@pytest.mark.parametrize("default", ["english-small", "multilingual", "/srv/bases/own"])
+def test_one_base_is_called_the_default_and_it_is_that_of_the_server(tmp_path: Path, default: str) -> None:
+    first, *others = Bases(Settings(data=tmp_path, default_base=default)).infos()
+    assert first.name == Path(default).name
+    assert "the default" in first.summary
+    assert not [one.name for one in others if "default" in one.summary]
