@@ -1,6 +1,5 @@
 """Classify texts, with a fine-tuned model or with examples."""
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from uuid import UUID
@@ -13,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fewfit.api.authentication import CurrentCaller, caller_of
 from fewfit.api.bodies import read_json, unless_gone
+from fewfit.api.cohere_names import is_cohere_base
 from fewfit.api.context import Context, CurrentContext
 from fewfit.api.errors import error_answer
 from fewfit.api.wire import classify as wire
@@ -29,12 +29,6 @@ _INLINE_CONFIDENCES = 4096
 
 router = APIRouter(prefix="/v1", tags=["classify"])
 
-# Names of bases that programs written for Cohere send along with examples.
-_FOREIGN_BASE = re.compile(
-    r"(cohere[./-])?((embed-)?(english|multilingual)(-light)?-v\d.*|embed-v\d.*|multilingual-\d.*"
-    r"|(command|rerank|c4ai)(-.*)?|(base|small|medium|large|xlarge)(-light|-\d.*)?|light|default)(?<!-ft)",
-    re.IGNORECASE,
-)
 _MIN_PER_LABEL = 2
 
 
@@ -126,7 +120,7 @@ def _check_inputs(inputs: list[str], settings: Settings) -> None:
 
 def _check_base(model: str, bases: list[str]) -> None:
     """Raises NotFoundError for a model that is neither there nor a base's name."""
-    if not model or model in bases or _FOREIGN_BASE.fullmatch(model):
+    if not model or model in bases or is_cohere_base(model):
         return
     try:
         UUID(model.removesuffix("-ft"))

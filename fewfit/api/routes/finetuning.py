@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from fewfit.api.authentication import CurrentCaller
+from fewfit.api.cohere_names import is_cohere_base
 from fewfit.api.context import CurrentContext
 from fewfit.api.wire import finetuning as wire
 from fewfit.api.wire.common import Count, Empty
@@ -26,9 +27,12 @@ PageSize = Annotated[Count, Query(description="0: 50; more than 1,000 are 1,000.
 
 @router.post("", response_model=wire.FinetunedModelAnswer, response_model_exclude_none=True)
 def create_finetuned_model(
-    body: wire.CreateFinetunedModel, caller: CurrentCaller, context: CurrentContext
+    body: wire.CreateFinetunedModel, caller: CurrentCaller, context: CurrentContext, response: Response
 ) -> wire.FinetunedModelAnswer:
-    """Queues the training of a model. Ask for it until it is STATUS_READY, then classify with `{id}-ft`."""
+    """Queues the training of a model. Ask for it until it is STATUS_READY, then classify with `{id}-ft`.
+
+    The header X-API-Warning says so where the base's name is unknown, and the default base is trained.
+    """
     settings = body.settings
     if settings is None or settings.base_model is None or not settings.dataset_id:
         missing = (
@@ -36,14 +40,20 @@ def create_finetuned_model(
         )
         raise RequestError(f"invalid request: {missing} is required")
     _check_base_type(settings.base_model.base_type)
+    base_name = settings.base_model.name or ""
     created = context.service.models.create(
         caller,
         name=_name(body.name),
         dataset_id=settings.dataset_id,
-        base_name=settings.base_model.name or "",
+        base_name=base_name,
         hyperparameters=_hyperparameters(settings.hyperparameters),
         unlabelled=settings.unlabelled_texts or (),
     )
+    bases = [base.name for base in context.service.models.bases()]
+    if base_name.strip() and base_name.strip() not in bases and not is_cohere_base(base_name.strip()):
+        response.headers["X-API-Warning"] = (
+            f"There is no base {base_name!a}; {bases[0]} is trained. The bases are: {', '.join(bases)}."
+        )
     return _answer(created)
 
 

@@ -272,6 +272,22 @@ def test_a_secret_for_another_service_is_never_given_back(server: LiveServer, so
     assert server.request("DELETE", f"{MODELS}/{answer.json['finetuned_model']['id']}").json == {}
 
 
+@pytest.mark.parametrize(
+    ("name", "told"), [("engish-små", True), ("", False), ("default", False), ("embed-english-v3.0", False)]
+)
+def test_a_base_that_is_not_there_is_told(
+    server: LiveServer, some_dataset: dict[str, Any], name: str, told: bool
+) -> None:
+    base = {"base_type": "BASE_TYPE_CLASSIFICATION", "name": name}
+    body = {"name": "typo", "settings": {"base_model": base, "dataset_id": some_dataset["id"]}}
+    answer = server.request("POST", MODELS, body)
+    assert answer.status == 200
+    warning = answer.headers.get("x-api-warning", "")
+    assert warning.startswith(r"There is no base 'engish-sm\xe5';") == told
+    assert bool(warning) == told
+    assert server.request("DELETE", f"{MODELS}/{answer.json['finetuned_model']['id']}").json == {}
+
+
 def test_a_huge_body_is_a_bad_request(server: LiveServer) -> None:
     body = json.dumps({"inputs": ["x" * 20_000_000]}).encode()
     answer = server.request("POST", "/v1/classify", body, headers={"Content-Type": "application/json"})
