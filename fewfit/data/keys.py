@@ -19,8 +19,13 @@ def label_key(label: str) -> str:
     >>> label_key("Lost Card") == label_key("lost  card") == label_key("lostcard\u200b")
     True
     """
-    seen = label if label.isascii() else "".join(c for c in label if unicodedata.category(c) != "Cf")
+    seen = label if label.isascii() else "".join(c for c in label if not _is_unseen(c))
     return "".join(unicodedata.normalize("NFC", seen).casefold().split())
+
+
+def _is_unseen(character: str) -> bool:
+    """Whether a character shows in no way: not so what joins emoji, and what makes flags of regions."""
+    return unicodedata.category(character) == "Cf" and character not in "\u200c\u200d" and character < "\U000e0000"
 
 
 def new_texts(texts: Iterable[str], known: Iterable[str]) -> list[str]:

@@ -43,7 +43,7 @@ _CLEAN_UP_EVERY = timedelta(hours=1)
 _DEAD_AFTER = timedelta(days=1)
 # For so long a job waits for a store that is away or full, each time as long again as it has been tried already.
 _PATIENCE: Final = timedelta(days=1)
-_LONGEST_WAIT_S = 60.0
+_LONGEST_WAIT_S = 300.0
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 

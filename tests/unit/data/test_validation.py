@@ -307,3 +307,15 @@ def test_one_short_text_that_is_misread_is_no_reason_for_another_base() -> None:
     data = plenty()
     data = data.with_examples((*data.examples, Example("bye bye", ("billing",), 90)))
     assert "base_language" not in validate(data, base="english").codes
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("\U0001f469\u200d\U0001f4bb", "\U0001f469\U0001f4bb"),  # a woman at a computer, a woman and a computer
+        ("\U0001f3f4\U000e0067\U000e0062\U000e007f", "\U0001f3f4"),  # a region's flag, a black flag
+    ],
+)
+def test_signs_that_show_are_no_spellings(one: str, other: str) -> None:
+    data = single(*((f"text {row}", label) for row in range(3) for label in (one, other)))
+    assert "label_variants" not in [finding.code for finding in validate(data)]
