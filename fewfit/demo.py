@@ -25,7 +25,7 @@ _SHOWN = {
 # Written for this tour; they are in none of the sets.
 _UNSEEN: dict[str, tuple[str, ...]] = {
     "support": (
-        "two payments left my account for the same order, why?",
+        "you have billed me twice for the same order, why?",
         "the courier says it was handed over but nobody here has seen it",
         "how do I get back in after changing my phone number",
         "please stop my membership before it renews on Friday",
