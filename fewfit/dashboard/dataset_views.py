@@ -1,6 +1,7 @@
 """What pages show of a dataset: numbers, findings with their repairs, requirements, versions."""
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,12 +98,13 @@ def findings_by_key(report: Report) -> dict[str, Finding]:
     The labels belong to the name only where each group of them is a finding of its own; others may lose some.
     """
     found: dict[str, Finding] = {}
+    alike = Counter[str]()
     for finding in report:
         key = finding.code if part_of(finding) == "train" else f"eval-{finding.code}"
         if finding.code in _ONE_FOR_SOME_LABELS:
             key += "-" + hashlib.sha256("\0".join(finding.labels).encode("utf-8", "replace")).hexdigest()[:8]
-        alike = sum(name.partition("~")[0] == key for name in found)
-        found[f"{key}~{alike + 1}" if alike else key] = finding
+        alike[key] += 1
+        found[f"{key}~{alike[key]}" if alike[key] > 1 else key] = finding
     return found
 
 

@@ -221,9 +221,9 @@ def _check_label_names(dataset: Dataset) -> Iterator[Finding]:
 
 def _check_nothing(examples: Iterable[Example]) -> Iterator[Finding]:
     found = {
-        e.row: next(word for word in (e.text, *e.labels) if word.strip().casefold() in _NOTHING)
+        e.row: nothing
         for e in examples
-        if not _NOTHING.isdisjoint(word.strip().casefold() for word in (e.text, *e.labels))
+        if (nothing := next((word for word in (e.text, *e.labels) if word.strip().casefold() in _NOTHING), ""))
     }
     if found:
         words = dict.fromkeys(map(quoted, found.values()))

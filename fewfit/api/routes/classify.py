@@ -11,8 +11,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fewfit.api.authentication import CurrentCaller, caller_of
+from fewfit.api.base_names import means_a_base
 from fewfit.api.bodies import read_json, unless_gone
-from fewfit.api.cohere_names import is_cohere_base
 from fewfit.api.context import Context, CurrentContext
 from fewfit.api.errors import error_answer
 from fewfit.api.wire import classify as wire
@@ -120,7 +120,7 @@ def _check_inputs(inputs: list[str], settings: Settings) -> None:
 
 def _check_base(model: str, bases: list[str]) -> None:
     """Raises NotFoundError for a model that is neither there nor a base's name."""
-    if not model or model in bases or is_cohere_base(model):
+    if means_a_base(model, bases):
         return
     try:
         UUID(model.removesuffix("-ft"))

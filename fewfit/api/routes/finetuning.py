@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 
 from fewfit.api.authentication import CurrentCaller
-from fewfit.api.cohere_names import is_cohere_base
+from fewfit.api.base_names import means_a_base
 from fewfit.api.context import CurrentContext
 from fewfit.api.wire import finetuning as wire
 from fewfit.api.wire.common import Count, Empty
@@ -50,7 +50,7 @@ def create_finetuned_model(
         unlabelled=settings.unlabelled_texts or (),
     )
     bases = [base.name for base in context.service.models.bases()]
-    if base_name.strip() and base_name.strip() not in bases and not is_cohere_base(base_name.strip()):
+    if not means_a_base(base_name.strip(), bases):
         response.headers["X-API-Warning"] = (
             f"There is no base {base_name!a}; {bases[0]} is trained. The bases are: {', '.join(bases)}."
         )

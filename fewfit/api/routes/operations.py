@@ -37,9 +37,8 @@ def ready(context: CurrentContext) -> JSONResponse:
 def metrics(context: CurrentContext) -> Response:
     """Figures for Prometheus."""
     text = generate_latest(context.metrics.registry)
-    with suppress(
-        DatabaseError
-    ):  # its log line is written; what this server has counted says what that does to requests
+    # Where the database is away, that is in the log, and what this server has counted says what it does to requests.
+    with suppress(DatabaseError):
         text += generate_latest(_ServiceFigures(context.service.counts()))
     return Response(text, media_type=CONTENT_TYPE_LATEST)
 

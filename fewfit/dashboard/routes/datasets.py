@@ -69,7 +69,7 @@ def rows(
 ) -> Response:
     """Rows by words, label, finding or version, each to be relabelled or dropped."""
     caller, service = visitor.caller, context.service
-    found = findings_by_key(service.datasets.report(caller, dataset_id)).get(finding)
+    found = findings_by_key(service.datasets.report(caller, dataset_id)).get(finding) if finding else None
     gone = bool(finding) and found is None
     if gone and wants_json(request):
         raise NotFoundError(f"There is no finding {finding[:60]!r}: the data were changed since.")
@@ -138,12 +138,14 @@ def restore(
     number = form.number("version")
     if number is None:
         raise RequestError("version is missing; expected the number of a version.")
-    undone, newest = form.number("undone"), context.service.editing.versions(visitor.caller, dataset_id)[0]
-    if undone is not None and undone != newest.number:
-        raise InputError(
-            f"The dataset was changed since: version {newest.number} ({newest.note}) is the newest, and would be "
-            "undone, too. Look at it first."
-        )
+    undone = form.number("undone")
+    if undone is not None:
+        newest = context.service.editing.versions(visitor.caller, dataset_id)[0]
+        if undone != newest.number:
+            raise InputError(
+                f"The dataset was changed since: version {newest.number} ({newest.note}) is the newest, and would be "
+                "undone, too. Look at it first."
+            )
     version = context.service.editing.restore(visitor.caller, dataset_id, number)
     return go_to(request, _back(form, dataset_id), version=version)
 

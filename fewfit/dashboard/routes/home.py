@@ -37,7 +37,7 @@ def home(request: Request, context: CurrentContext, visitor: CurrentVisitor) -> 
         "models": list(models),
         "n_models": models.total_size,
         "datasets": datasets,
-        "dataset_names": {one.dataset_id: dataset_name(context, caller, one.dataset_id) for one in models},
+        "dataset_names": {one: dataset_name(context, caller, one) for one in {model.dataset_id for model in models}},
         "samples": [about_sample(name) for name in sample_names()],
     }
     return show(request, "home.html", view)
