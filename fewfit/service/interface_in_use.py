@@ -30,11 +30,10 @@ class CorrectionsLike(Protocol):
         given: Sequence[str] = (),
         source: CorrectionSource = "try",
     ) -> Correction:
-        """Keeps the right labels of a text (scope train); `given` are the wrong ones."""
-        ...
+        """Keeps the right labels of a text (scope train); `given` are the wrong ones.
 
-    def confirm(self, caller: Caller, model_id: str, text: str, labels: Sequence[str]) -> Correction:
-        """Says that a label that was suspected is right (scope train)."""
+        With the source "suspect" and the labels that were given it says that these are right.
+        """
         ...
 
     def remove(self, caller: Caller, model_id: str, correction_id: str) -> None:

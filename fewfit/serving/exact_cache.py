@@ -23,7 +23,6 @@ class ExactCache:
         self.limit_bytes = limit_bytes
         self.size_bytes = 0
         self.hits = 0
-        self.misses = 0
         self._arrays: OrderedDict[_Key, NDArray[np.float32]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -35,7 +34,6 @@ class ExactCache:
         with self._lock:
             found = self._arrays.get(key)
             if found is None:
-                self.misses += 1
                 return None
             self.hits += 1
             self._arrays.move_to_end(key)

@@ -63,11 +63,11 @@ def tune(
     """Tunes `tail` in place on some rows of the training set.
 
     Each step takes one class-balanced batch, runs it through the tail in buckets of similar length
-    (little is padding) and lowers a supervised contrastive loss over the whole batch plus a
-    classification loss through a linear head that starts at `head` (fitted on the untuned embeddings).
-    That head is thrown away: a fresh one is fitted on the tuned embeddings. `names` are the activations
-    of the label names, in the order of the labels, where these are to count. `pick` says which rows of the activations
-    stand for some texts in a step; without it they are the texts'.
+    (little is padding) and lowers the losses that the settings weigh (`fewfit.training.losses`): by default that of
+    cosines over all pairs of the batch. Cross-entropy, where it is asked for, goes through a linear head that starts
+    at `head` (fitted on the untuned embeddings) and is thrown away: a fresh one is fitted on the tuned embeddings.
+    `names` are the activations of the label names, in the order of the labels, where these are to count. `pick` says
+    which rows of the activations stand for some texts in a step; without it they are the texts'.
     """
     settings = plan.settings
     rng = np.random.default_rng(plan.seed)

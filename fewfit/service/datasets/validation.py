@@ -120,21 +120,11 @@ class Validated:
         }
 
 
-def validate_files(
-    data: Source,
-    eval_data: Source | None,
-    rules: Rules,
-    *,
-    count_tokens: CountTokens | None = None,
-    max_tokens: int | None = None,
-) -> Validated:
-    """Reads and checks the files of a dataset. Raises InputError where a file cannot be read at all."""
-    rows = read_files(data, eval_data, rules)
-    return check_rows(rows, rules, count_tokens=count_tokens, max_tokens=max_tokens)
-
-
 def read_files(data: Source, eval_data: Source | None, rules: Rules) -> Rows:
-    """The rows of the files of a dataset, with what was found while they were read."""
+    """The rows of the files of a dataset, with what was found while they were read.
+
+    Raises InputError where a file cannot be read at all.
+    """
     train, report = _read(data, rules, rules.kind, rules.options.label_separator)
     if eval_data is None:
         return Rows(train, None, report)

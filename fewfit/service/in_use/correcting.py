@@ -71,10 +71,6 @@ class Corrections:
                 _put(session, caller, model, kept, chosen, given, source, "confirmed" if same else "waiting")
             )
 
-    def confirm(self, caller: Caller, model_id: str, text: str, labels: Sequence[str]) -> Correction:
-        """Says that a label that was suspected is right (scope train), so that it is not asked about again."""
-        return self.add(caller, model_id, text, labels, given=labels, source="suspect")
-
     def remove(self, caller: Caller, model_id: str, correction_id: str) -> None:
         """Takes back a correction that has not joined a dataset yet (scope train)."""
         caller.require("train")

@@ -36,7 +36,9 @@ def test_a_newer_correction_of_a_text_takes_the_place_of_the_older(shop: Shop, m
 
 def test_a_suspect_that_is_confirmed_changes_no_data(shop: Shop, model: Model) -> None:
     corrections = shop.service.corrections
-    assert corrections.confirm(shop.admin, model.id, "my parcel", ["delivery"]).state == "confirmed"
+    delivery = ["delivery"]
+    confirmed = corrections.add(shop.admin, model.id, "my parcel", delivery, given=delivery, source="suspect")
+    assert confirmed.state == "confirmed"
     assert corrections.n_waiting(shop.admin, model.id) == 0
     assert len(corrections.list(shop.admin, model.id, state="confirmed")) == 1
 

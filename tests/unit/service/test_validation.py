@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fewfit.errors import FewfitError, InputError
-from fewfit.service.datasets.validation import Rules, Source, Validated, validate_files
+from fewfit.service.datasets.validation import Rules, Source, Validated, check_rows, read_files
 from fewfit.service.records import DatasetOptions
 from tests.unit.service.shop import jsonl, multi_rows, single_rows
 
@@ -23,7 +23,7 @@ def _validate(
         min_holdout_examples=250,
     )
     held_out = None if evaluation is None else Source(io.BytesIO(evaluation), filename)
-    return validate_files(Source(io.BytesIO(content), filename), held_out, rules)
+    return check_rows(read_files(Source(io.BytesIO(content), filename), held_out, rules), rules)
 
 
 def test_exactly_enough_is_enough() -> None:
