@@ -65,7 +65,7 @@ def _told(problem: Mapping[str, object]) -> str:
     if kind == "json_invalid":
         context = problem.get("ctx")
         reason = context.get("error", "") if isinstance(context, dict) else ""
-        return f"the body is not valid JSON ({reason}); send a JSON object with Content-Type: application/json"
+        return _no_json(reason)
     place = problem["loc"]
     assert isinstance(place, tuple)
     where = ".".join(str(part) for part in place[1:]) or f"the {place[0]}"
@@ -73,6 +73,10 @@ def _told(problem: Mapping[str, object]) -> str:
         return f"{where} is required" + ("" if place[0] == "body" else f" in the {place[0]}")
     message = str(problem["msg"]).removeprefix("Value error, ")
     return f"{where}: {message[:1].lower()}{message[1:]}, got {_shown(problem.get('input'))}"
+
+
+def _no_json(reason: object) -> str:
+    return f"the body is not valid JSON ({reason}); send a JSON object with Content-Type: application/json"
 
 
 def _shown(value: object) -> str:
@@ -92,6 +96,8 @@ async def _routing(request: Request, error: Exception) -> Response:
         message = f"There is nothing at {request.url.path}. See /docs for what there is."
     elif error.status_code == 405:
         message = f"{request.url.path} does not take {request.method}. See /docs for what it takes."
+    elif error.status_code == 400 and error.__cause__ is not None:  # FastAPI could not read the body and hides why
+        message = f"invalid request: {_no_json(error.__cause__)}"
     elif error.status_code == 400:
         message = f"invalid request: {message}"
     return error_response(_id(request), error.status_code, message, error.headers)

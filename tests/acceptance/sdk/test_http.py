@@ -1,5 +1,6 @@
 """What the SDKs do not show: exact JSON, headers, odd requests."""
 
+import gzip
 import json
 import time
 from typing import Any
@@ -197,14 +198,34 @@ def test_default_only_gives_the_default(server: LiveServer) -> None:
         (b'{"inputs": ["x"], "truncate": "MIDDLE"}', "truncate"),
         (b'{"inputs": ["x"], "examples": [{"text": "x"}]}', "label"),
         (b'{"inputs": ["\\ud800"]}', ""),
+        (b'{"inputs": ["x", "cut \\ud83d"], "model": "MODEL"}', "inputs[1] is not valid Unicode"),
         (b"\xff\xfe", ""),
     ],
 )
-def test_malformed_bodies_are_400_and_never_422(server: LiveServer, body: bytes, word: str) -> None:
+def test_malformed_bodies_are_400_and_never_422(
+    server: LiveServer, some_model: dict[str, Any], body: bytes, word: str
+) -> None:
+    body = body.replace(b"MODEL", some_model["id"].encode())
     answer = server.request("POST", "/v1/classify", body, headers={"Content-Type": "application/json"})
     assert answer.status == 400
     assert set(answer.json) == {"message", "id"}
     assert word in answer.json["message"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/v1/classify"), ("PATCH", "/v1/finetuning/finetuned-models/MODEL")]
+)
+def test_every_endpoint_reads_the_same_bodies(
+    server: LiveServer, some_model: dict[str, Any], method: str, path: str
+) -> None:
+    path = path.replace("MODEL", some_model["id"])
+    body = json.dumps({"inputs": ["x"], "model": some_model["id"], "name": some_model["name"]}).encode()
+    # As Windows writes files.
+    assert server.request(method, path, b"\xef\xbb\xbf" + body).status == 200
+    for unreadable in (body.replace(b"x", b"caf\xe9"), gzip.compress(body), b"[" * 100_000):
+        answer = server.request(method, path, unreadable)
+        assert answer.status == 400
+        assert "the body is not valid JSON (" in answer.json["message"]
 
 
 def test_json_needs_no_content_type(server: LiveServer) -> None:
