@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from anyio import to_thread
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope
 
@@ -28,11 +29,12 @@ T = TypeVar("T")
 
 
 def limited(scope: Scope, receive: Receive, *, limit_bytes: int, timeout_s: float) -> Receive:
-    """A `receive` that raises RequestError for a body that is too large, or stops arriving.
+    """A `receive` that raises RequestError for a body that is compressed, too large, or stops arriving.
 
     Who takes an upload lifts the limit (`BodyLimit`); then its pace alone is watched.
     """
     limit = scope[BodyLimit.PLACE] = BodyLimit(limit_bytes)
+    encoding = Headers(scope=scope).get("content-encoding", "identity")
     received = 0
     whole = False
 
@@ -51,6 +53,12 @@ def limited(scope: Scope, receive: Receive, *, limit_bytes: int, timeout_s: floa
             return message
         received += len(message.get("body", b""))
         whole = not message.get("more_body", False)
+        if encoding != "identity":
+            if not whole:
+                await drain(receive)
+            raise RequestError(
+                f"The body is compressed (Content-Encoding: {encoding[:20]}), which is not read here; send it as it is."
+            )
         if not limit.lifted and received > limit.limit_bytes:
             if not whole:
                 await drain(receive)

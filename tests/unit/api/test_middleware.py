@@ -96,6 +96,23 @@ def test_a_body_stops_where_it_is_too_large() -> None:
         assert "1,000 bytes" in reasons.pop()
 
 
+def test_a_compressed_body_is_refused_as_such() -> None:
+    from fewfit.web.errors import RequestError
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        with pytest.raises(RequestError, match=r"compressed \(Content-Encoding: gzip\)"):
+            await read_all(receive)
+
+    pieces = [b"x" * 10, b"x" * 10]
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": pieces.pop(0), "more_body": bool(pieces)}
+
+    asyncio.run(request(gateway(app), receive=receive, content_encoding="gzip"))
+    assert not pieces, "a client that is still sending would not see the answer"
+    assert asyncio.run(request(gateway(), body=b"x", content_encoding="identity"))["body"] == b"/v1/x x"
+
+
 def test_who_streams_an_upload_has_a_limit_of_its_own() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         BodyLimit.lift(scope)
