@@ -19,6 +19,8 @@ OTHER_FORMATS = (
 # What JavaScript makes of an object, and of an array of bytes, where a text is expected.
 _OBJECT = re.compile(rb"\[object \w+\]")
 _BYTES = re.compile(rb"\d{1,3}(,\d{1,3}){9,},?\d*")
+# The name of a file, sent in place of what is in it.
+_FILENAME = re.compile(rb"[^\r\n,{]+\.(csv|jsonl)", re.IGNORECASE)
 
 _NODE_ADVICE = 'Read the file first and hand over its bytes in a File: new File([fs.readFileSync(path)], "train.csv").'
 
@@ -71,6 +73,11 @@ def _check(part: Part) -> None:
         raise RequestError(
             f"{shown} holds numbers and commas ('{head[:24].decode()}...') in place of your file. The Node SDK sends "
             f"that for a Uint8Array. {_NODE_ADVICE}"
+        )
+    if part.size_bytes < HEAD_BYTES and _FILENAME.fullmatch(head):
+        raise RequestError(
+            f"{shown} holds '{head.decode('utf-8', 'replace')}', a file's name in place of what is in it. Send the "
+            "file: in Python open(path, 'rb'), with curl -F data=@path."
         )
     ending = PurePosixPath(part.filename or "").suffix.lower()
     if ending in OTHER_FORMATS:

@@ -17,7 +17,7 @@ from fewfit.web.errors import RequestError
 _BUFFER_BYTES = 256 * 1024
 # Read and dropped before a refusal is answered: a client that is still sending would not see the answer.
 _DRAIN_BYTES = 64 * 1024 * 1024
-HEAD_BYTES = 64
+HEAD_BYTES = 256
 
 
 class Sink(Protocol):

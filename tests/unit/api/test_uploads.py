@@ -121,8 +121,15 @@ def test_an_array_of_bytes_as_a_text_is_explained(content: bytes) -> None:
         receive(form(("data", ",".join(map(str, content)).encode())))
 
 
+@pytest.mark.parametrize("content", ["tickets.csv", "/home/me/" + 15 * "my data/" + "Träin.JSONL\n", r"C:\data\t.csv"])
+def test_the_name_of_a_file_in_its_place_is_explained(content: str) -> None:
+    with pytest.raises(RequestError, match=r"a file's name.*open\(path, 'rb'\).*data=@path"):
+        receive(form(("data", content.encode())))
+
+
 def test_a_text_that_begins_with_object_object_is_no_mistake() -> None:
     assert receive(form(("data", b"[object Object] is what it said,bug\n")))
+    assert receive(form(("data", b"text,label\nsee tickets.csv")))
     assert receive(form(("data", b"1,2\n3,4\n5,6\n7,8\n9,10\n11,12\n")))
 
 
