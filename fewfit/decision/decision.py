@@ -120,7 +120,7 @@ class Decision:
             what, which = ("a single-label model", "") if self.kind == "single" else ("a model of groups", " of each")
             raise InputError(
                 f"This is {what}: it answers with its most confident label{which} and has no thresholds. "
-                "Leave out `thresholds`, or compare predict_proba with a limit of your own."
+                "Leave out `thresholds`, or compare the confidences with a limit of your own."
             )
         if not isinstance(thresholds, Mapping) and not is_share(thresholds):
             raise InputError(

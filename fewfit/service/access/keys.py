@@ -219,6 +219,8 @@ def _new_key(
         raise InputError(f"A key cannot have {found}; give some of: {', '.join(SCOPES)}.")
     if expires_at is not None:
         expires_at = moment(expires_at, "expires_at")
+        if expires_at <= utc_now():
+            raise InputError(f"expires_at is {expires_at.isoformat()}, which is over; give a moment to come, or none.")
     secret = PREFIX + secrets.token_urlsafe(32)
     row = ApiKeyRow(
         id=str(uuid.uuid4()),

@@ -150,9 +150,9 @@ def check_rows(
         )
         report = report.merge(found)
     evaluation = None
-    if rows.evaluation is None:
+    if rows.evaluation is None and report.ok:
         notes.append(_without_evaluation_file(rules, len(train)))
-    else:
+    elif rows.evaluation is not None:
         evaluation, eval_report = _check_evaluation(rows.evaluation, rows.eval_reading, rules, train)
         report = report.merge(_in_evaluation_file(eval_report))
     n_tokens = _total_tokens(train.texts, count_tokens) if count_tokens is not None and report.ok else None

@@ -1,7 +1,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from fewfit.errors import InputError
 from fewfit.service.access.keys import RateLimiter
@@ -93,10 +93,18 @@ def test_a_key_is_known_where_its_use_cannot_be_noted(
 
 
 def test_an_expired_key_is_refused(shop: Shop) -> None:
-    past = datetime.now(UTC) - timedelta(seconds=1)
-    new = shop.service.keys.create(shop.admin, name="app", expires_at=past)
+    soon = datetime.now(UTC) + timedelta(minutes=1)
+    new = shop.service.keys.create(shop.admin, name="app", expires_at=soon)
+    shop.service.keys.authenticate(new.secret)
+    with shop.service.database.writing() as session:
+        session.execute(update(ApiKeyRow).values(expires_at=soon - timedelta(minutes=2)))
     with pytest.raises(UnauthorizedError, match="expired"):
         shop.service.keys.authenticate(new.secret)
+
+
+def test_a_key_that_would_be_expired_at_once_is_refused(shop: Shop) -> None:
+    with pytest.raises(InputError, match="expires_at is 2020"):
+        shop.service.keys.create(shop.admin, name="app", expires_at=datetime(2020, 1, 1, tzinfo=UTC))
 
 
 def test_only_an_admin_makes_lists_and_revokes_keys(shop: Shop) -> None:
