@@ -36,7 +36,6 @@ function enhance(root) {
   for (const field of root.querySelectorAll("[data-submits]")) {
     field.addEventListener("change", () => field.form.requestSubmit());
   }
-  for (const one of root.querySelectorAll("[data-no-script]")) one.hidden = true;
 }
 
 async function copy(button) {
@@ -109,23 +108,39 @@ const told = (field) => [field.name, choice(field) && field.value, ...[...field.
 const FIELDS = "form input, form select, form textarea";
 const FOCUSABLE = "a, button, input, select, textarea, summary, [tabindex]";
 
+/** Says at the foot of the window how things stand. */
+function tell(words) { document.getElementById("news").textContent = words; }
+
+/** How far a region is, for those who hear it: its state and its stage, not every step. */
+const stage = (region) => [...region.querySelectorAll("[data-stage], .head > .pill")].map((one) => one.dataset.stage || one.textContent).join(", ");
+
 /** A region that is fetched again every `data-live` milliseconds, until the server sends it without. */
 async function live(region) {
+  let failures = 0;
   while (region.dataset.live) {
     await new Promise((go) => setTimeout(go, Number(region.dataset.live)));
     if (document.hidden) continue;
     let page;
     try {
-      const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-      if (answer.redirected) { location.assign(answer.url); return; }
-      if (!answer.ok && answer.status !== 404) continue;
+      const answer = await fetch(location.href, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(30_000) });
+      if (answer.redirected) {
+        if ([...document.querySelectorAll(FIELDS)].some(changed)) tell("You are signed out. What you have written is kept when you send it.");
+        else location.assign(answer.url);
+        return;
+      }
+      if (!answer.ok && answer.status !== 404) throw new Error(answer.status);
       page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    } catch {
-      continue; // the server restarts, or the network is away: try again
+    } catch { // the server restarts, or the network is away: try again
+      failures += 1;
+      if (failures === 2) tell("The server does not answer. This page goes on by itself when it does.");
+      continue;
     }
+    if (failures > 1) tell("");
+    failures = 0;
     const fresh = page.getElementById(region.id);
     if (!fresh) { location.reload(); return; }
     if (region.innerHTML === fresh.innerHTML && region.dataset.live === fresh.dataset.live) continue;
+    if (stage(fresh) !== stage(region)) document.getElementById("heard").textContent = stage(fresh);
     const open = [...region.querySelectorAll("details")].map((one) => one.open);
     const held = document.activeElement;
     const place = [...region.querySelectorAll(FOCUSABLE)].indexOf(held);
@@ -152,15 +167,18 @@ async function live(region) {
   }
 }
 
-/** A form is sent once: a second press would act again, or on what the next page has in the same place. */
+/** A form is sent once, however slow the network: a second press would act again, or on what the next page has there. */
 let sent = false;
+const settle = () => { sent = false; tell(""); };
 document.addEventListener("submit", (event) => {
   if (event.defaultPrevented) return; // a script sends it and stays here
   if (sent) { event.preventDefault(); return; }
   sent = true;
-  setTimeout(() => { sent = false; }, 5000); // a download leaves the page where it is
+  setTimeout(() => { if (sent) tell("Sending…"); }, 1000);
+  if (!window.navigation) setTimeout(settle, 60_000);
 });
-addEventListener("pageshow", () => { sent = false; });
+addEventListener("pageshow", settle);
+window.navigation?.addEventListener("navigateerror", settle); // stopped before an answer came
 document.addEventListener("click", (event) => {
   const button = event.target.closest?.("button");
   if (event.detail > 1 && button?.type === "submit" && button.form) event.preventDefault();

@@ -77,7 +77,7 @@ def test_rows_say_by_themselves_when_they_are_checked(tab: Tab, file_of: FileOf)
     expect(page.get_by_text("Checking", exact=True)).to_be_visible()
     page.unroute("**/rows")
     release()
-    expect(page.get_by_text("Ready", exact=True)).to_be_visible()
+    expect(page.locator("#state").get_by_text("Ready", exact=True)).to_be_visible()
     expect(page.get_by_role("checkbox").first).to_be_checked()
 
 

@@ -51,7 +51,7 @@ def test_upload_findings_repair_train_and_watch(tab: Tab, file_of: FileOf) -> No
     page.get_by_role("button", name="Check the data").click()
     settle(tab)
     expect(page.get_by_role("heading", level=1)).to_have_text("May tickets")
-    expect(page.get_by_text("Needs repair")).to_be_visible()
+    expect(page.locator("#state").get_by_text("Needs repair")).to_be_visible()
     tab.check()
 
     page.get_by_role("link", name=re.compile("Show 1.row")).first.click()
