@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import tokenizers
 from numpy.typing import NDArray
+from tokenizers import normalizers, pre_tokenizers
 
 from fewfit.encoders.config import EncoderConfig, read_config
 from fewfit.encoders.weights import Weights
@@ -15,6 +16,22 @@ from fewfit.errors import BaseError, InputError
 Truncate = Literal["end", "start", "none"]
 
 _PROBE = "a"
+
+# A text of more characters for every token that is read is first tokenized in part; English has four or five.
+_CHARACTERS_A_TOKEN = 8
+
+# What changes a word in the same way whatever words stand around it.
+_NORMALIZERS_BY_WORD = (
+    normalizers.BertNormalizer,
+    normalizers.Lowercase,
+    normalizers.StripAccents,
+    normalizers.NFC,
+    normalizers.NFD,
+    normalizers.NFKC,
+    normalizers.NFKD,
+    normalizers.Precompiled,
+)
+_ONE_SPACE = str(normalizers.Replace(tokenizers.Regex(" {2,}"), " "))
 
 
 class Tokenizer:
@@ -34,6 +51,7 @@ class Tokenizer:
         # Some folders ship a tokenizer that cuts at 128 tokens and pads to them.
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
+        self._by_word = _reads_by_word(self._tokenizer)
         self.config = config
         self.threads = threads
         self._head, self._tail = self._special_ids()
@@ -81,16 +99,18 @@ class Tokenizer:
         """
         limit = self.limit(max_length)
         room = limit - self.n_special
+        _check(texts)
+        read = self._content_ids(texts) if truncate == "none" else self._read_ids(texts, most * room, truncate)
         encoded = []
-        for row, ids in enumerate(self._content_ids(texts)):
+        for row, ids in enumerate(read):
             parts = [ids]
             if len(ids) > room:
                 prefix = self._prefix_of(ids)
                 step = room - len(prefix)
                 if len(ids) - len(prefix) > most * step and truncate == "none":
-                    read = self.n_special + len(prefix) + most * step
+                    at_most = self.n_special + len(prefix) + most * step
                     raise InputError(
-                        f"Text {row + 1} has {len(ids) + self.n_special} tokens; at most {read} are read. "
+                        f"Text {row + 1} has {len(ids) + self.n_special} tokens; at most {at_most} are read. "
                         "Shorten it, or let it be cut at the end or the start."
                     )
                 content = ids[len(prefix) :][: most * step] if truncate == "end" else ids[len(prefix) :][-most * step :]
@@ -100,6 +120,7 @@ class Tokenizer:
 
     def count(self, texts: Sequence[str]) -> NDArray[np.int64]:
         """How many tokens each text has before anything is cut, special tokens and prefix included."""
+        _check(texts)
         lengths = [len(ids) for ids in self._content_ids(texts)]
         return np.asarray(lengths, dtype=np.int64) + self.n_special
 
@@ -124,9 +145,25 @@ class Tokenizer:
             )
         return limit
 
+    def _read_ids(self, texts: Sequence[str], most: int, truncate: Truncate) -> list[list[int]]:
+        """What `_content_ids` gives; of a text of more than `most` tokens, perhaps only `most` or more at the end kept.
+
+        Where words are tokenized each by itself, a text of any length so costs no more than what is read of it.
+        """
+        characters = _CHARACTERS_A_TOKEN * most
+        long = [row for row, text in enumerate(texts) if len(text) > characters]
+        if not (self._by_word and long):
+            return self._content_ids(texts)
+        parts = list(texts)
+        for row in long:
+            parts[row] = _whole_words(texts[row], characters, truncate)
+        read = self._content_ids(parts)
+        short = [row for row in long if len(read[row]) <= most]  # long words, or none between spaces
+        for row, ids in zip(short, self._content_ids([texts[row] for row in short]), strict=True):
+            read[row] = ids
+        return read
+
     def _content_ids(self, texts: Sequence[str]) -> list[list[int]]:
-        for row, text in enumerate(texts):
-            _check(row, text)
         prefix = self.config.prefix
         # To some tokenizers a space at the end is a token.
         whole = [(prefix + text).strip() for text in texts]
@@ -151,16 +188,37 @@ class Tokenizer:
         return encoding.ids[:first], encoding.ids[last:]
 
 
-def _check(row: int, text: object) -> None:
-    if not isinstance(text, str):
-        raise InputError(f"Text {row + 1} is {text!r} ({type(text).__name__}); expected a string.")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise InputError(
-            f"Text {row + 1} is not valid Unicode: character {error.start + 1} is half of a surrogate pair "
-            f"(U+{ord(text[error.start]):04X}). Read the source again with the encoding that it has."
-        ) from None
+def _reads_by_word(tokenizer: tokenizers.Tokenizer) -> bool:
+    """Whether the tokens of a word between spaces are the same whatever stands before and behind it."""
+    normalizer, words = tokenizer.normalizer, tokenizer.pre_tokenizer
+    steps = list(cast("Any", normalizer)) if isinstance(normalizer, normalizers.Sequence) else [normalizer]
+    if not all(step is None or isinstance(step, _NORMALIZERS_BY_WORD) or str(step) == _ONE_SPACE for step in steps):
+        return False
+    if isinstance(words, pre_tokenizers.Metaspace):
+        return words.split and words.prepend_scheme != "never"
+    if isinstance(words, pre_tokenizers.ByteLevel):
+        return words.use_regex and words.add_prefix_space
+    return isinstance(words, pre_tokenizers.BertPreTokenizer)
+
+
+def _whole_words(text: str, characters: int, truncate: Truncate) -> str:
+    """The words within the first (or, with truncate="start", the last) so many characters of a longer text."""
+    if truncate == "start":
+        return text[text.find(" ", len(text) - characters) + 1 :]
+    return text[: max(0, text.rfind(" ", 0, characters))]
+
+
+def _check(texts: Sequence[object]) -> None:
+    for row, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise InputError(f"Text {row + 1} is {text!r} ({type(text).__name__}); expected a string.")
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"Text {row + 1} is not valid Unicode: character {error.start + 1} is half of a surrogate pair "
+                f"(U+{ord(text[error.start]):04X}). Read the source again with the encoding that it has."
+            ) from None
 
 
 def _definition(folder: Path) -> str:

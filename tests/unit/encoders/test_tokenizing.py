@@ -4,9 +4,13 @@ from typing import Literal
 
 import numpy as np
 import pytest
+import tokenizers
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import models, normalizers, pre_tokenizers
 from transformers import AutoTokenizer
 
-from fewfit.encoders.tokenizing import Tokenizer
+from fewfit.encoders.tokenizing import Tokenizer, Truncate
 from fewfit.encoders.weights import locate
 from fewfit.errors import BaseError, InputError
 from fewfit.testing import write_toy_base
@@ -29,6 +33,28 @@ def tokenizer(folder: Path) -> Tokenizer:
 def prefixed(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
     folder = write_toy_base(tmp_path_factory.mktemp("base") / "prefixed", layers=1, prefix="query: ")
     return Tokenizer.load(locate(folder))
+
+
+@pytest.fixture(scope="module")
+def by_word(prefixed: Tokenizer) -> dict[str, Tokenizer]:
+    """Tokenizers as RoBERTa, BERT and XLM-R have them, with few pieces."""
+    letters = [*"abcdefgilmoxß'.", "映", "film"]
+    special = ["<pad>", "<unk>"]
+    pieces = [*special, *letters, *("##" + letter for letter in letters)]
+    words = tokenizers.Tokenizer(
+        models.WordPiece(vocab={piece: n for n, piece in enumerate(pieces)}, unk_token="<unk>")
+    )
+    words.normalizer = normalizers.BertNormalizer()
+    words.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    spaces = tokenizers.Tokenizer(
+        models.Unigram([(piece, -2.0) for piece in [*special, "▁", *letters, "▁film"]], unk_id=1)
+    )
+    spaces.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(tokenizers.Regex(" {2,}"), " ")])
+    spaces.pre_tokenizer = pre_tokenizers.Metaspace()
+    made = {"words": words, "spaces": spaces}
+    kinds = {"bytes": prefixed} | {kind: Tokenizer(made[kind].to_str(), prefixed.config) for kind in made}
+    assert all(tokenizer._by_word for tokenizer in kinds.values())
+    return kinds
 
 
 def test_ids_are_those_of_transformers(folder: Path, tokenizer: Tokenizer) -> None:
@@ -89,6 +115,64 @@ def test_beyond_the_most_windows_a_text_is_cut_as_with_one(tokenizer: Tokenizer)
     with pytest.raises(InputError, match=rf"Text 1 has {len(whole) + 2} tokens; at most 56 are read"):
         tokenizer.windows([LONG], most=3, max_length=20, truncate="none")
     assert tokenizer.windows([LONG], most=99, max_length=20, truncate="none")
+
+
+@pytest.mark.parametrize("kind", ["bytes", "words", "spaces"])
+@given(
+    # Much white space, and characters that change others beside them.
+    text=st.lists(
+        st.sampled_from([*"ab cİß'. \n\t", "  ", " film", "\u0301", "\u00a0", "映", "</s>", "don't", "x" * 40])
+    ),
+    truncate=st.sampled_from(["end", "start"]),
+    most=st.integers(1, 3),
+)
+def test_of_a_long_text_the_part_that_is_read_has_the_tokens_of_the_whole(
+    by_word: dict[str, Tokenizer], kind: str, text: list[str], truncate: Truncate, most: int
+) -> None:
+    tokenizer, long = by_word[kind], "".join(text * 9)
+    read = tokenizer.windows([long, "film"], most=most, max_length=9, truncate=truncate)
+    whole = Tokenizer(tokenizer.to_json(), tokenizer.config)
+    whole._by_word = False
+    assert read == whole.windows([long, "film"], most=most, max_length=9, truncate=truncate)
+
+
+def test_of_a_long_text_no_more_than_needed_is_tokenized(
+    by_word: dict[str, Tokenizer], tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokenized: list[int] = []
+    content_ids = Tokenizer._content_ids
+
+    def count(self: Tokenizer, texts: list[str]) -> list[list[int]]:
+        tokenized.extend(map(len, texts))
+        return content_ids(self, texts)
+
+    monkeypatch.setattr(Tokenizer, "_content_ids", count)
+    for any_tokenizer in (*by_word.values(), tokenizer):
+        for truncate in ("end", "start"):
+            any_tokenizer.encode([LONG * 50], max_length=16, truncate=truncate)
+    assert max(tokenized) <= 16 * 8
+    tokenizer.encode(["x" * 5000], max_length=16)  # no space to cut at
+    assert max(tokenized) == 5000
+
+
+def test_a_tokenizer_that_looks_beyond_words_is_given_the_whole(tokenizer: Tokenizer) -> None:
+    definition = json.loads(tokenizer.to_json())
+    assert Tokenizer(json.dumps(definition), tokenizer.config)._by_word
+    for change in (
+        {"pre_tokenizer": None},
+        {"pre_tokenizer": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": False}},
+        {"pre_tokenizer": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "never", "split": True}},
+        {"pre_tokenizer": {**definition["pre_tokenizer"], "use_regex": False}},
+        {"normalizer": {"type": "Replace", "pattern": {"String": "a b"}, "content": "c"}},
+    ):
+        assert not Tokenizer(json.dumps({**definition, **change}), tokenizer.config)._by_word, change
+
+
+def test_what_is_wrong_in_a_long_text_is_named_with_its_place(tokenizer: Tokenizer) -> None:
+    for truncate in ("end", "start"):
+        for text, place in ((f"{LONG * 9}\ud83d", 9 * len(LONG) + 1), (f"\ud83d{LONG * 9}", 1)):
+            with pytest.raises(InputError, match=rf"Text 2 .* character {place} is half"):
+                tokenizer.encode(["film", text], max_length=9, truncate=truncate)
 
 
 def test_nothing_is_cut_when_it_must_not_be(tokenizer: Tokenizer) -> None:
