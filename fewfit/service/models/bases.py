@@ -20,6 +20,7 @@ class Bases:
 
     def __init__(self, settings: Settings) -> None:
         self._default = settings.default_base
+        self._max_length = settings.max_length
         self._lock = threading.Lock()
         self._tokenizers: dict[str, Tokenizer] = {}
 
@@ -52,9 +53,11 @@ class Bases:
         for base in known_bases().values():
             summary = base.summary.partition("; the default")[0]  # of the command line; this server may have another
             summary += "; the default" if base.name == self.default_name else ""
-            infos.append(BaseInfo(base.name, summary, base.max_length or _LONGEST_CONTEXT))
+            infos.append(BaseInfo(base.name, summary, self._max_length or base.max_length or _LONGEST_CONTEXT))
         if self._default not in known_bases():
-            infos.insert(0, BaseInfo(self.default_name, "the default base of this server", _LONGEST_CONTEXT))
+            own = None if self._max_length else self.local_tokenizer(self._default)
+            length = own.config.max_length if own else self._max_length or _LONGEST_CONTEXT
+            infos.insert(0, BaseInfo(self.default_name, "the default base of this server", length))
         return tuple(sorted(infos, key=lambda info: info.name != self.default_name))
 
     def tokenizer(self, base: str, *, fetch: bool = True) -> Tokenizer:

@@ -8,6 +8,7 @@ from fewfit.service.models.bases import Bases
 from fewfit.service.models.hyperparameters import training_settings
 from fewfit.service.records import Hyperparameters
 from fewfit.settings import Settings
+from fewfit.testing import write_toy_base
 from tests.unit.service.conftest import OpenShop
 from tests.unit.service.shop import MULTI, Shop, a_caller, jsonl, multi_rows, single_rows, unlabelled
 
@@ -404,3 +405,11 @@ def test_one_base_is_called_the_default_and_it_is_that_of_the_server(tmp_path: P
     assert first.name == Path(default).name
     assert "the default" in first.summary
     assert not [one.name for one in others if "default" in one.summary]
+
+
+def test_a_base_reads_as_many_tokens_as_it_can_or_as_the_server_is_told_to(tmp_path: Path) -> None:
+    folder = write_toy_base(tmp_path / "own", layers=1, max_tokens=48)
+    for max_length, lengths in ((0, [48, 384]), (30, [30, 30])):
+        settings = Settings(data=tmp_path, default_base=str(folder), max_length=max_length)
+        found = {info.name: info.context_length for info in Bases(settings).infos()}
+        assert [found["own"], found["english"]] == lengths
