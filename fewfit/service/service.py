@@ -107,7 +107,7 @@ class Service:
     @classmethod
     def open(cls, settings: Settings, *, loader: ModelLoader | None = None) -> "Service":
         """Opens the store that the settings name, making or migrating it. Raises StoreError."""
-        settings.data.mkdir(parents=True, exist_ok=True)
+        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)  # texts, and hashes of keys: not for other users
         database = Database(settings.database_url, settings.data)
         try:
             database.migrate()

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import threading
 import time
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fewfit.artifact import Artifact
+from fewfit.cores import available_cores
 from fewfit.encoders.tokenizing import Truncate
 from fewfit.encoders.windows import Windows
 from fewfit.errors import InputError, QueueFullError
@@ -364,13 +364,6 @@ class Engine:
             item = batch[row]
             self._cache.put(item.organisation, trunk, item.ids, hidden[row, : item.length])
         return hidden
-
-
-def available_cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _tails_of(items: Sequence[Item], hidden: Any, mask: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -19,6 +19,7 @@ from typing import Final, Protocol
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from fewfit.cores import available_cores
 from fewfit.errors import Cancelled, FewfitError
 from fewfit.service.errors import DatabaseError, FilesError, LostLeaseError, WaitingError
 from fewfit.service.jobs.clean_up_job import CleanUpJob
@@ -275,4 +276,4 @@ def _set_threads(threads: int) -> None:
     """One core stays free for serving unless the settings say otherwise."""
     import torch
 
-    torch.set_num_threads(threads or max(1, (os.cpu_count() or 2) - 1))
+    torch.set_num_threads(threads or max(1, available_cores() - 1))

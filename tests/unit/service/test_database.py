@@ -1,3 +1,4 @@
+import os
 import socket
 import threading
 import time
@@ -12,8 +13,10 @@ from sqlalchemy.exc import TimeoutError as NoConnectionError
 from sqlalchemy.orm import Session
 
 from fewfit.service.errors import DatabaseError, StoreError
+from fewfit.service.service import Service
 from fewfit.service.store.database import FILE, Database
 from fewfit.service.store.tables import Base, ServerState
+from fewfit.settings import Settings
 from fewfit.web.errors import status_of
 from tests.unit.conftest import PRODUCT_SYNCHRONOUS
 from tests.unit.service.conftest import OpenShop
@@ -166,3 +169,16 @@ def test_an_outage_is_told_without_what_the_database_said(shop: Shop, caplog: py
 def test_what_the_database_says_of_itself_is_an_outage(shop: Shop, error: Exception, is_outage: bool) -> None:
     with pytest.raises(DatabaseError if is_outage else type(error)), shop.service.database.writing():
         raise error
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such modes")
+def test_other_users_of_the_machine_cannot_look_into_the_data_folder(tmp_path: Path) -> None:
+    old_mask = os.umask(0o022)
+    try:
+        Service.open(Settings(data=tmp_path / "new")).close()
+    finally:
+        os.umask(old_mask)
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+    (tmp_path / "old").mkdir(mode=0o750)
+    Service.open(Settings(data=tmp_path / "old")).close()
+    assert (tmp_path / "old").stat().st_mode & 0o777 == 0o750  # as its owner wants it
