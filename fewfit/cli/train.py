@@ -2,6 +2,7 @@
 
 import shlex
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -41,6 +42,7 @@ from fewfit.data import (
     validate,
 )
 from fewfit.data.report import counted, row_list
+from fewfit.data.suspects import Suspect
 from fewfit.encoders.windows import MOST_WINDOWS
 from fewfit.errors import DataError
 
@@ -235,33 +237,17 @@ def train(
         classifier.manifest_.metrics["evaluation"] = scores.to_dict(texts=False)
     classifier.save(output)
 
-    if not quiet:
-        manifest = classifier.manifest_
-        name = manifest.base.name
-        what = f"Fitted a head on {name} as it is"
-        if manifest.tuned:
-            what = f"Fine-tuned {manifest.base.tail_in_words} of {name}"
-        on = f"{len(dataset):,} texts"
-        if others:
-            on += f" and {manifest.training['n_pseudo_labelled']:,} of {len(others):,} unlabelled ones"
-        time_taken = f"{elapsed_s:.0f} s ({manifest.training['elapsed_s']:.0f} s of training)"
-        say(f"{what} on {on} in {time_taken}; saved to {output}.", style="green")
-        if manifest.windows > 1:
-            say(f"Texts of more than {manifest.max_length} tokens are read in up to {manifest.windows} windows.")
-        say(f"Classify with: fewfit classify {shlex.quote(str(output))} texts.txt", style="dim")
     suspects = classifier.insight_.suspects(dataset.rows)
-    if suspects and not quiet:
-        say(
-            f"{counted(len(suspects), 'label')} likely to be wrong: {row_list([s.row for s in suspects])}. "
-            f"See: fewfit check {shlex.quote(str(data))} --base {shlex.quote(base)}",
-            style="yellow",
-        )
+    if not quiet:
+        _say_trained(classifier, output, len(dataset), len(others), elapsed_s)
+        if suspects:
+            say(
+                f"{counted(len(suspects), 'label')} likely to be wrong: {row_list([s.row for s in suspects])}. "
+                f"See: fewfit check {shlex.quote(str(data))} --base {shlex.quote(base)}",
+                style="yellow",
+            )
     if as_json:
-        summary = _summary(classifier, output, elapsed_s, report)
-        curve = classifier.insight_.learning_curve
-        summary["suspects"] = [suspect.to_dict() for suspect in suspects]
-        summary["learning_curve"] = None if curve is None else curve.to_dict()
-        show_json(summary)
+        show_json(_summary(classifier, output, elapsed_s, report, suspects))
         return
     if scores is not None:
         for table in evaluation_tables(f"On {scores.n_texts} texts not trained on", dataset.kind, scores):
@@ -274,12 +260,7 @@ def train(
             if (curve := classifier.insight_.learning_curve) is not None:
                 say(curve.advice)
     elif not quiet:
-        why = "--effort quick holds nothing out. Give --eval FILE or --holdout 0.2"
-        if holdout is not None:
-            why = f"--holdout {holdout:g} held nothing back, as no label has a second example. Give --eval FILE"
-        elif effort != "quick":
-            why = "no label has a second example to hold out. Give --eval FILE"
-        say(f"Not evaluated: {why}.")
+        say(f"Not evaluated: {_why_not_evaluated(holdout, effort)}.")
 
 
 def _check(dataset: Dataset, reader: Reader, *, clean: bool, long_texts: LongTexts) -> Report:
@@ -305,8 +286,34 @@ def _read_evaluation(path: Path, options: DataOptions, training: Dataset) -> tup
     return dataset, report.merge(unknown, check_leakage(training, dataset))
 
 
-def _summary(classifier: Classifier, output: Path, elapsed_s: float, report: Report) -> dict[str, Any]:
+def _say_trained(classifier: Classifier, output: Path, n_texts: int, n_unlabelled: int, elapsed_s: float) -> None:
     manifest = classifier.manifest_
+    what = f"Fitted a head on {manifest.base.name} as it is"
+    if manifest.tuned:
+        what = f"Fine-tuned {manifest.base.tail_in_words} of {manifest.base.name}"
+    on = f"{n_texts:,} texts"
+    if n_unlabelled:
+        on += f" and {manifest.training['n_pseudo_labelled']:,} of {n_unlabelled:,} unlabelled ones"
+    time_taken = f"{elapsed_s:.0f} s ({manifest.training['elapsed_s']:.0f} s of training)"
+    say(f"{what} on {on} in {time_taken}; saved to {output}.", style="green")
+    if manifest.windows > 1:
+        say(f"Texts of more than {manifest.max_length} tokens are read in up to {manifest.windows} windows.")
+    say(f"Classify with: fewfit classify {shlex.quote(str(output))} texts.txt", style="dim")
+
+
+def _why_not_evaluated(holdout: float | None, effort: str) -> str:
+    if holdout is not None:
+        return f"--holdout {holdout:g} held nothing back, as no label has a second example. Give --eval FILE"
+    if effort == "quick":
+        return "--effort quick holds nothing out. Give --eval FILE or --holdout 0.2"
+    return "no label has a second example to hold out. Give --eval FILE"
+
+
+def _summary(
+    classifier: Classifier, output: Path, elapsed_s: float, report: Report, suspects: Sequence[Suspect]
+) -> dict[str, Any]:
+    manifest = classifier.manifest_
+    curve = classifier.insight_.learning_curve
     return {
         "model": str(output),
         "kind": manifest.kind,
@@ -318,4 +325,6 @@ def _summary(classifier: Classifier, output: Path, elapsed_s: float, report: Rep
         "elapsed_s": round(elapsed_s, 1),
         "metrics": manifest.metrics,
         "report": report.to_dict(),
+        "suspects": [suspect.to_dict() for suspect in suspects],
+        "learning_curve": None if curve is None else curve.to_dict(),
     }
