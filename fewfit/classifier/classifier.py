@@ -3,12 +3,12 @@
 import logging
 import operator
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, get_args
 
-from fewfit.artifact import read_artifact, write_artifact
+from fewfit.artifact import Artifact, read_artifact, write_artifact
 from fewfit.classifier import with_torch
 from fewfit.classifier.answering import Answering
 from fewfit.classifier.groups import label_groups
@@ -202,18 +202,7 @@ class Classifier(Answering):
                 counted(n_given, "text was given", "texts were given"),
             )
         if report is None:
-            checked = validate(
-                dataset,
-                requirements=Requirements(strict=False),
-                count_tokens=encoder.tokenizer.count,
-                max_tokens=max_length,
-                long_texts=self.long_texts if settings.n_folds or self.long_texts != "auto" else "cut",
-                most_windows=MOST_WINDOWS,
-                base=encoder.weights.name,
-            )
-            report = found.merge(checked)
-            for finding in report.warnings:
-                logger.warning("%s", finding.message)
+            report = self._checked(dataset, found, encoder, max_length, settings)
         report.raise_for_errors()
         progress = training.Progress(on_event, cancel)
         trained = training.train(
@@ -256,12 +245,7 @@ class Classifier(Answering):
         probe_texts = read[:_MOST_PROBE_TEXTS]
         if self.device == "auto" and encoder.device.type == "cpu":
             progress.report("Preparing fast answers")
-            # What answers from now on is what answers after save and load.
-            try:
-                artifact = with_torch.portable(artifact, encoder, runtime, probe_texts)
-                runtime = EngineRuntime(artifact)
-            except (BaseError, ArtifactError) as error:
-                logger.warning("torch answers, which is slower: %s", error)
+            artifact, runtime = _with_fast_answers(artifact, encoder, runtime, probe_texts)
         self._artifact = artifact
         self._encoder_ = encoder
         self._runtime_ = runtime
@@ -270,6 +254,24 @@ class Classifier(Answering):
         self._indicator = columns is not None
         self._insight = trained.insight
         return self
+
+    def _checked(
+        self, dataset: Dataset, found: Report, encoder: "Encoder", max_length: int, settings: "TrainingSettings"
+    ) -> Report:
+        """What was found and what else is wrong or doubtful in texts to train on; what is doubtful is logged."""
+        checked = validate(
+            dataset,
+            requirements=Requirements(strict=False),
+            count_tokens=encoder.tokenizer.count,
+            max_tokens=max_length,
+            long_texts=self.long_texts if settings.n_folds or self.long_texts != "auto" else "cut",
+            most_windows=MOST_WINDOWS,
+            base=encoder.weights.name,
+        )
+        report = found.merge(checked)
+        for finding in report.warnings:
+            logger.warning("%s", finding.message)
+        return report
 
     def update(self, texts: Iterable[str], labels: Labels) -> Update:
         """Takes in more examples, of the labels that are there or of new ones, in seconds.
@@ -435,6 +437,18 @@ def _kept_warning(finding: Finding, *, quoting: bool) -> str:
     if quoting or not finding.rows:
         return finding.message
     return f"{FINDING_CODES[finding.code]} {counted(finding.count, 'row')}, the first of them: {finding.rows[0]}."
+
+
+def _with_fast_answers(
+    artifact: Artifact, encoder: "Encoder", runtime: "Runtime", probe_texts: Sequence[str]
+) -> "tuple[Artifact, Runtime]":
+    """Artifact and runtime such that what answers from now on is what answers after save and load; else as they are."""
+    try:
+        artifact = with_torch.portable(artifact, encoder, runtime, probe_texts)
+        return artifact, EngineRuntime(artifact)
+    except (BaseError, ArtifactError) as error:
+        logger.warning("torch answers, which is slower: %s", error)
+        return artifact, runtime
 
 
 def _kept_settings(values: Mapping[str, Any]) -> "TrainingSettings | None":
