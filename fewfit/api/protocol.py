@@ -37,6 +37,10 @@ class BoundedProtocol(HttpToolsProtocol):
             if self._head_bytes > MOST_HEAD_BYTES:
                 self._refuse(b"431 Request Header Fields Too Large", f"more than {MOST_HEAD_BYTES:,} bytes of headers")
 
+    def send_400_response(self, msg: str) -> None:
+        """Refuses what is no HTTP in the API's words; uvicorn's own are plain text."""
+        self._refuse(b"400 Bad Request", "it is no valid HTTP")
+
     def on_message_begin(self) -> None:
         """A further request begins on this connection."""
         super().on_message_begin()

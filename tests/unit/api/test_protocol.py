@@ -1,6 +1,7 @@
 """What a connection may send before anybody knows who it is."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -92,6 +93,19 @@ def test_headers_that_do_not_arrive_are_not_waited_for(monkeypatch: pytest.Monke
         return await reader.read()
 
     assert _talk(ask).startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.parametrize("said", [b"\x16\x03\x01\x02\x00\x01\x00", b"GET / HTTP/1.1\r\nno colon\r\n\r\n"])
+def test_what_is_no_http_is_refused_in_the_words_of_the_api(said: bytes) -> None:
+    async def ask(connection: Connection) -> bytes:
+        reader, writer = connection
+        writer.write(said)
+        return await reader.read()
+
+    head, _, body = _talk(ask).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"content-type: application/json" in head
+    assert json.loads(body) == {"message": "The request cannot be read: it is no valid HTTP."}
 
 
 def test_bodies_and_further_requests_are_not_headers(monkeypatch: pytest.MonkeyPatch) -> None:
