@@ -216,6 +216,7 @@ class Classifier(Answering):
             long_texts=self.long_texts,
             progress=progress,
         )
+        trained = replace(trained, insight=replace(trained.insight, rows=dataset.rows))
         if self.reject is not None:
             rejection = training.fit_rejection(self.reject, trained.likeness, trained.embeddings, targets)
             trained = replace(trained, decision=replace(trained.decision, rejection=rejection))

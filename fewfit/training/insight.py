@@ -22,7 +22,8 @@ class Insight:
 
     `texts` are what was trained on, with their `targets` and `embeddings` by the untuned base (None for sets too
     large to keep them); `out_of_fold` has the answers of models that had not seen the text (None where effort or
-    settings hold nothing out); `tuned` says whether the model is the tuned one.
+    settings hold nothing out); `tuned` says whether the model is the tuned one. `rows` are the numbers by which
+    people find the texts (None: 1, 2, …).
     """
 
     texts: Sequence[str]
@@ -30,6 +31,7 @@ class Insight:
     embeddings: np.ndarray | None  # (n_texts, hidden)
     out_of_fold: OutOfFold | None
     tuned: bool
+    rows: Sequence[int] | None = None
 
     @cached_property
     def cross_validation(self) -> Evaluation | None:
@@ -59,10 +61,11 @@ class Insight:
     def suspects(self, rows: Sequence[int] | None = None, *, limit: int = MOST_SUSPECTS) -> list[Suspect]:
         """The training texts whose labels are likely to be wrong, the most doubtful first.
 
-        `rows` are the row numbers of the texts (1, 2, … if not given). Nothing where nothing was held out.
+        `rows` are the row numbers of the texts (those of the insight if not given). Nothing where nothing was held out.
         """
         if self.answers is None:
             return []
+        rows = self.rows if rows is None else rows
         numbers = range(1, len(self.texts) + 1) if rows is None else rows
         labels = self.targets.as_labels()
         examples = tuple(

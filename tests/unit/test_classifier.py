@@ -22,6 +22,7 @@ from fewfit.serving.requests import Speed
 from fewfit.serving.served import ModelLoader
 from fewfit.testing import write_toy_base
 from fewfit.training import Event, TrainingSettings, trainer
+from tests.unit.clear_texts import clear_examples
 
 QUICK = TrainingSettings(tail_layers=1, steps=4, n_folds=0, learning_rate=3e-3)
 CHECKED = TrainingSettings(tail_layers=2, steps=16, batch_size=64, n_folds=2, learning_rate=3e-3)
@@ -211,6 +212,16 @@ def test_fit_leaves_a_cross_validation_of_every_training_text(toy_base: Path) ->
     kept = classifier.manifest_.metrics["cross_validation"]
     assert kept["metrics"] == report.metrics.numbers()
     assert kept["mistakes"] == []  # no text of the user's goes into the model
+
+
+def test_doubtful_labels_after_fit_are_told_by_the_rows_that_were_given(toy_base: Path) -> None:
+    texts = ["", " ", *(example.text for example in clear_examples())]
+    labels = ["card", "film", *(example.labels[0] for example in clear_examples())]
+    labels[10] = "film"
+    settings = replace(CHECKED, learning_rate=1e-2)
+    suspects = Classifier(base=toy_base, settings=settings).fit(texts, labels).insight_.suspects()
+    assert suspects
+    assert [suspect.text for suspect in suspects] == [texts[suspect.row - 1] for suspect in suspects]
 
 
 def test_a_loaded_model_has_no_insight(fitted: Classifier, tmp_path: Path) -> None:
