@@ -1,6 +1,5 @@
 """Figures without a file to evaluate on: every training text answered by a model that had not seen it."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -82,18 +81,8 @@ def cross_validated(out_of_fold: OutOfFold, targets: Targets, texts: Sequence[st
         frozen=frozen,
         evaluated_on="cross_validation",
         n_trained=out_of_fold.n_trained,
-        widened=_widened(len(out_of_fold.folds)),
+        n_folds=len(out_of_fold.folds),
     )
-
-
-def _widened(n_folds: int) -> float:
-    """How much wider an interval is than that of as many texts beside the training data.
-
-    Models that share training texts err together, and each had fewer texts than the model that is kept. As wide as
-    if there were only as many texts as each was trained on; Nadeau and Bengio's correction ("Inference for the
-    generalization error", 2003) is wider still. Measured, see docs/evaluation.md.
-    """
-    return math.sqrt(n_folds / (n_folds - 1))
 
 
 def cross_fitted(logits: np.ndarray, targets: Targets, folds: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

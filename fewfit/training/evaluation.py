@@ -1,5 +1,6 @@
 """The report of an evaluation: how good, on what, how sure that is, where it is wrong, what tuning brought."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -27,7 +28,7 @@ class Evaluation:
     threshold (None in single-label tasks). `mistakes` are the texts with the surest wrong answers.
     `evaluated_on` says which texts: "eval" for texts that were given to evaluate on, "held_out" for a part kept
     out of training, "cross_validation" for the training texts, each answered by a model that had not seen it and
-    was trained on `n_trained` texts at the most.
+    was trained on `n_trained` texts at the most, without one of `n_folds` parts (both None otherwise).
     """
 
     metrics: Metrics
@@ -39,6 +40,7 @@ class Evaluation:
     threshold_curves: dict[str, Curve] | None = None
     evaluated_on: EvaluatedOn = "eval"
     n_trained: int | None = None
+    n_folds: int | None = None
 
     @property
     def n_texts(self) -> int:
@@ -89,6 +91,7 @@ class Evaluation:
             "evaluated_on": self.evaluated_on,
             "n_texts": self.n_texts,
             "n_trained": self.n_trained,
+            "n_folds": self.n_folds,
             "metrics": self.metrics.numbers(),
             "intervals": {name: list(edges) for name, edges in self.intervals.items()},
             "frozen": None if self.frozen is None else self.frozen.numbers(),
@@ -110,21 +113,32 @@ def evaluate_answers(
     frozen: Metrics | None = None,
     evaluated_on: EvaluatedOn = "eval",
     n_trained: int | None = None,
-    widened: float = 1.0,
+    n_folds: int | None = None,
 ) -> Evaluation:
     """Everything about answers: `confidences` are probabilities, `given` the labels given, both (n_texts, n_labels).
 
-    `widened` stretches the intervals, see `fewfit.training.intervals`.
+    The intervals of answers that come from `n_folds` models are wider.
     """
     single = targets.kind == "single"
     return Evaluation(
         metrics=score(targets, confidences, given),
         frozen=frozen,
-        intervals=intervals(targets, confidences, given, widened=widened),
+        intervals=intervals(targets, confidences, given, widened=_widened(n_folds)),
         confusion=confusion(targets, given) if single else None,
         reliability=reliability(targets, confidences, given),
         mistakes=worst_mistakes(targets, confidences, given, texts),
         threshold_curves=None if single or targets.groups else threshold_curves(targets, confidences),
         evaluated_on=evaluated_on,
         n_trained=n_trained,
+        n_folds=n_folds,
     )
+
+
+def _widened(n_folds: int | None) -> float:
+    """How much wider an interval is than that of as many texts beside the training data.
+
+    Models that share training texts err together, and each had fewer texts than the model that is kept. As wide as
+    if there were only as many texts as each was trained on; Nadeau and Bengio's correction ("Inference for the
+    generalization error", 2003) is wider still. Measured, see docs/evaluation.md.
+    """
+    return 1.0 if n_folds is None else math.sqrt(n_folds / (n_folds - 1))

@@ -53,7 +53,15 @@ def report_of_answers(answers: Answers, thresholds: Sequence[float], before: Map
     from fewfit.training import Targets, evaluate_answers
 
     targets = Targets(answers.kind, answers.labels, answers.truth)
-    evaluation = evaluate_answers(targets, answers.confidences, answers.given(thresholds), answers.texts)
+    n_trained, n_folds = before.get("n_trained"), before.get("n_folds")
+    evaluation = evaluate_answers(
+        targets,
+        answers.confidences,
+        answers.given(thresholds),
+        answers.texts,
+        n_trained=n_trained,
+        n_folds=n_folds,
+    )
     report = evaluation.to_dict()
     frozen = before.get("frozen")
     gain = (
@@ -63,7 +71,6 @@ def report_of_answers(answers: Answers, thresholds: Sequence[float], before: Map
         **before,
         **report,
         "evaluated_on": answers.evaluated_on,
-        "n_trained": before.get("n_trained"),
         "frozen": frozen,
         "gain": gain,
         "labels": list(answers.labels),

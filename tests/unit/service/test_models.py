@@ -63,6 +63,20 @@ def test_the_report_is_on_the_evaluation_file_and_has_what_the_dashboard_shows(s
     assert version.size_bytes > 0
 
 
+def test_other_thresholds_leave_cross_validated_intervals_as_wide_as_they_were(open_shop: OpenShop) -> None:
+    shop = open_shop(effort="balanced")
+    model = shop.model(jsonl(multi_rows(36)), kind=MULTI)
+    version = shop.service.thresholds.save(shop.admin, model.id, {"billing": 0.99})
+    old, new = (shop.service.models.report(shop.admin, model.id, number) for number in (1, version.number))
+    assert new["evaluated_on"] == "cross_validation"
+    assert new["n_trained"] == old["n_trained"]
+    # Confidences are the same, and so is how far to trust what they alone decide.
+    before, after = old["intervals"], new["intervals"]
+    assert isinstance(before, dict)
+    assert isinstance(after, dict)
+    assert after["brier"] == pytest.approx(before["brier"], abs=1e-6)
+
+
 def test_few_rows_are_all_trained_on_and_cross_validated(open_shop: OpenShop) -> None:
     shop = open_shop(effort="balanced")
     model = shop.model(jsonl(single_rows(12)))
@@ -71,6 +85,7 @@ def test_few_rows_are_all_trained_on_and_cross_validated(open_shop: OpenShop) ->
     assert report["evaluated_on"] == "cross_validation"
     assert report["n_texts"] == 36
     assert report["n_trained"] == 18
+    assert report["n_folds"] == 2
     curve, suspects = report["learning_curve"], report["suspects"]
     assert isinstance(curve, dict)
     assert curve["next"]["n_texts"] == 56
