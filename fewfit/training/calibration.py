@@ -65,6 +65,12 @@ def fit_calibration(
     return _fit_lines(logits, targets, prior_scale)
 
 
+def fit_frozen_calibration(logits: np.ndarray, targets: Targets) -> Calibration:
+    """The calibration of heads on the untuned base, fitted on their out-of-fold logits (n_texts, n_labels)."""
+    # They are less sure of themselves than tuned models, and how much less differs more from task to task.
+    return fit_calibration(logits, targets, prior_scale=1.0, temperature_prior_examples=PRIOR_EXAMPLES)
+
+
 def _by_group(targets: Targets, calibrations: Sequence[Calibration]) -> Calibration:
     """The calibrations of the groups as one, a column a label."""
     scale, offset = np.ones(targets.n_labels), np.zeros(targets.n_labels)

@@ -1,13 +1,13 @@
 """Figures without a file to evaluate on: every training text answered by a model that had not seen it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from fewfit.data import stratified_folds
-from fewfit.decision import Decision, Head
-from fewfit.training.calibration import fit_calibration
+from fewfit.decision import Calibration, Decision, Head
+from fewfit.training.calibration import fit_calibration, fit_frozen_calibration
 from fewfit.training.evaluation import Evaluation, evaluate_answers
 from fewfit.training.heads import fit_head, unseen
 from fewfit.training.metrics import score
@@ -31,6 +31,12 @@ class OutOfFold:
     def n_trained(self) -> int:
         """On how many texts the models were trained, at the most."""
         return len(self.tuned) - min(len(fold) for fold in self.folds)
+
+    def answers(self, targets: Targets, *, tuned: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Confidences and the labels given by the tuned models or the frozen base, (n_texts, n_labels) each."""
+        if tuned:
+            return cross_fitted(self.tuned, targets, self.folds)
+        return cross_fitted(self.frozen, targets, self.folds, calibrate=fit_frozen_calibration)
 
 
 def cross_validated_heads(
@@ -71,8 +77,8 @@ def cross_validated(out_of_fold: OutOfFold, targets: Targets, texts: Sequence[st
     folds, with calibration and thresholds fitted on the other folds' logits, so nothing has seen it. Those models
     had fewer texts than the one that is kept, which is therefore likely to be a little better.
     """
-    confidences, given = cross_fitted(out_of_fold.tuned if tuned else out_of_fold.frozen, targets, out_of_fold.folds)
-    frozen = score(targets, *cross_fitted(out_of_fold.frozen, targets, out_of_fold.folds))
+    confidences, given = out_of_fold.answers(targets, tuned=tuned)
+    frozen = score(targets, *out_of_fold.answers(targets, tuned=False))
     return evaluate_answers(
         targets,
         confidences,
@@ -85,7 +91,13 @@ def cross_validated(out_of_fold: OutOfFold, targets: Targets, texts: Sequence[st
     )
 
 
-def cross_fitted(logits: np.ndarray, targets: Targets, folds: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def cross_fitted(
+    logits: np.ndarray,
+    targets: Targets,
+    folds: Sequence[np.ndarray],
+    *,
+    calibrate: Callable[[np.ndarray, Targets], Calibration] = fit_calibration,
+) -> tuple[np.ndarray, np.ndarray]:
     """Confidences and the labels given, (n_texts, n_labels) each, decided on each fold by what the others showed.
 
     A label that none of the others had, of one text say, is as likely as one that is met for the first time.
@@ -95,7 +107,7 @@ def cross_fitted(logits: np.ndarray, targets: Targets, folds: Sequence[np.ndarra
     everything = np.arange(len(logits))
     for fold in folds:
         others = np.setdiff1d(everything, fold)
-        decision = _decision(logits[others], targets.take(others))
+        decision = _decision(logits[others], targets.take(others), calibrate)
         confidences[fold] = decision.confidences(logits[fold])
         given[fold] = decision.matrix(confidences[fold])
         for columns in _exclusive_columns(targets):
@@ -118,9 +130,11 @@ def _with_unseen(confidences: np.ndarray, missing: np.ndarray, n_seen: int) -> n
     return np.asarray(np.where(missing, share, confidences * (1 - share * n_missing)))
 
 
-def _decision(logits: np.ndarray, targets: Targets) -> Decision:
+def _decision(
+    logits: np.ndarray, targets: Targets, calibrate: Callable[[np.ndarray, Targets], Calibration]
+) -> Decision:
     no_head = Head(np.zeros((targets.n_labels, 0)), np.zeros(targets.n_labels))
-    calibration = fit_calibration(logits, targets)
+    calibration = calibrate(logits, targets)
     decision = Decision(targets.kind, targets.labels, no_head, calibration, groups=targets.groups)
     if decision.exclusive:
         return decision

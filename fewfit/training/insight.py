@@ -45,6 +45,7 @@ class Insight:
         """What models that had not seen a text say of it; None where nothing was held out."""
         if self.out_of_fold is None:
             return None
+        # One calibration for both: from which score on a label is doubted was measured with it.
         logits = self.out_of_fold.tuned if self.tuned else self.out_of_fold.frozen
         return HeldOutAnswers(self.targets.labels, *cross_fitted(logits, self.targets, self.out_of_fold.folds))
 

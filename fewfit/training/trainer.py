@@ -16,7 +16,7 @@ from fewfit.encoders.encoder import Encoder
 from fewfit.encoders.lora_extraction import extract_lora, freeze_all_but_attention
 from fewfit.encoders.split import Tail, Trunk, parameters_of
 from fewfit.training.activations import Activations, ComputedActivations, KeptActivations, embed
-from fewfit.training.calibration import PRIOR_EXAMPLES, fit_calibration, prior_calibration
+from fewfit.training.calibration import fit_calibration, fit_frozen_calibration, prior_calibration
 from fewfit.training.cross_validation import OutOfFold
 from fewfit.training.defaults import learning_rate_for, lora_rank_for, steps_for, tail_layers_for, tunes_all_layers
 from fewfit.training.events import Progress
@@ -226,7 +226,7 @@ class _Job:
             learnt, calibration = self._with_spared(learnt, activations, way)
         tail, tuned_embeddings, head = learnt.tail, learnt.embeddings[way], learnt.heads[way]
         decision = self._decision(head, tuned_logits, self._tuned_calibration(tuned_logits))
-        frozen = self._decision(frozen_head, frozen_logits, self._frozen_calibration(frozen_logits))
+        frozen = self._decision(frozen_head, frozen_logits, fit_frozen_calibration(frozen_logits, self.targets))
         out_of_fold = {}
         tuned = True
         if self.folds:
@@ -538,7 +538,7 @@ class _Job:
             for logits, calibration in (
                 (tuned, self._tuned_calibration(tuned)),
                 (taught.tuned, self._tuned_calibration(taught.tuned)),
-                (taught.frozen, self._frozen_calibration(taught.frozen)),
+                (taught.frozen, fit_frozen_calibration(taught.frozen, self.targets)),
             )
         )
         # One that is no better than the base as it is must not take the place of one that is.
@@ -554,10 +554,6 @@ class _Job:
         if self.targets.exclusive and not self.folds:
             return prior_calibration(self.targets)  # nothing is known of tuned tails on texts they have not seen
         return fit_calibration(logits, self.targets)
-
-    def _frozen_calibration(self, logits: np.ndarray) -> Calibration:
-        # Heads on the untuned base are less sure of themselves, and how much less differs more from task to task.
-        return fit_calibration(logits, self.targets, prior_scale=1.0, temperature_prior_examples=PRIOR_EXAMPLES)
 
     def _decision(self, head: Head, logits: np.ndarray, calibration: Calibration) -> Decision:
         decision = Decision(self.targets.kind, self.targets.labels, head, calibration, groups=self.targets.groups)

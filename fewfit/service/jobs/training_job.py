@@ -279,13 +279,10 @@ def answers_of(classifier: Classifier, held_out: Dataset | None, evaluated_on: s
     if held_out is not None:
         confidences = classifier.predict_proba(held_out.texts)
         return Answers.of(held_out, classifier.decision_, confidences, evaluated_on)
-    from fewfit.training.cross_validation import cross_fitted
-
     insight = classifier.insight_
     assert insight.out_of_fold is not None, "it was cross-validated"
-    logits = insight.out_of_fold.tuned if insight.tuned else insight.out_of_fold.frozen
-    confidences, _ = cross_fitted(logits, insight.targets, insight.out_of_fold.folds)
     targets = insight.targets
+    confidences, _ = insight.out_of_fold.answers(targets, tuned=insight.tuned)
     return Answers(targets.kind, targets.labels, tuple(insight.texts), targets.matrix, confidences, evaluated_on)
 
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from fewfit.training.calibration import fit_frozen_calibration
 from fewfit.training.cross_validation import OutOfFold, cross_fitted, cross_validated
 from fewfit.training.heads import UNSEEN_LOGIT
 from fewfit.training.intervals import intervals
@@ -74,3 +75,13 @@ def test_intervals_are_wider_than_those_of_texts_beside_the_training_data() -> N
     for name in ("accuracy", "macro_f1"):
         low, high = halves.intervals[name]
         assert (high - low) == pytest.approx(np.sqrt(2) * (plain[name][1] - plain[name][0]))
+
+
+def test_the_frozen_base_is_calibrated_as_where_it_is_evaluated_on_other_texts() -> None:
+    targets = Targets.from_labels([*"ab" * 10])
+    logits = np.where(targets.matrix, 0.5, -0.5)
+    found = cross_validated(OutOfFold(_halves(20), logits, logits), targets, ["text"] * 20, tuned=True)
+    assert found.frozen is not None
+    sure = fit_frozen_calibration(logits[:10], targets.take(np.arange(10))).scale[0]
+    assert found.frozen.loss == pytest.approx(np.log1p(np.exp(-sure)), abs=1e-3)
+    assert found.loss != pytest.approx(found.frozen.loss, abs=0.05)  # what is right for tuned models is not for it
