@@ -256,6 +256,12 @@ class Answering(Estimator):
         return list(self._fitted().manifest.warnings)
 
     @property
+    def kept_texts_(self) -> tuple[str, ...]:
+        """The training texts that the model keeps, for `update` and `explain`; none where it keeps no examples."""
+        examples = self._fitted().examples
+        return () if examples is None else examples.texts
+
+    @property
     def manifest_(self) -> Manifest:
         """Everything that is known about the model: labels, base, settings, metrics."""
         return self._fitted().manifest

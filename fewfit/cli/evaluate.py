@@ -9,7 +9,7 @@ import typer
 
 from fewfit.cli.app import app
 from fewfit.cli.console import say, say_findings, show, show_json, show_log
-from fewfit.cli.data import DataOptions, read, say_what_was_read
+from fewfit.cli.data import DataOptions, cleaned, read, say_what_was_read
 from fewfit.cli.model import open_model
 from fewfit.cli.options import (
     Delimiter,
@@ -22,7 +22,7 @@ from fewfit.cli.options import (
     TextColumn,
 )
 from fewfit.cli.results import evaluation_tables
-from fewfit.data import keep_known_labels
+from fewfit.data import check_leakage, keep_known_labels
 from fewfit.data.report import counted, listed
 from fewfit.errors import DataError
 
@@ -48,7 +48,8 @@ def evaluate(
 ) -> None:
     """Compare a model's answers with labelled texts, beside the base before it was tuned.
 
-    Rows with a label that the model does not know are left out with a warning.
+    Rows with a label that the model does not know are left out with a warning; texts that it was trained on are
+    named, as far as it keeps them.
 
     **Example:** `fewfit evaluate tickets-model/ test.csv --json`
     """
@@ -61,7 +62,8 @@ def evaluate(
     dataset, report = read(data, options, kind=manifest.kind, known_labels=manifest.labels)
     report.raise_for_errors(dataset.source)
     dataset, unknown = keep_known_labels(dataset, manifest.labels)
-    report = report.merge(unknown)
+    read_by_model = cleaned(dataset) if manifest.clean else dataset
+    report = report.merge(unknown, check_leakage(classifier.kept_texts_, read_by_model))
     if not quiet:
         say_what_was_read(dataset)
         say_findings(report)

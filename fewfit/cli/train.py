@@ -283,7 +283,7 @@ def _read_evaluation(path: Path, options: DataOptions, training: Dataset) -> tup
         raise DataError(
             f"{dataset.source} has no example with a label of the training data; there is nothing to evaluate on."
         )
-    return dataset, report.merge(unknown, check_leakage(training, dataset))
+    return dataset, report.merge(unknown, check_leakage(training.texts, dataset))
 
 
 def _say_trained(classifier: Classifier, output: Path, n_texts: int, n_unlabelled: int, elapsed_s: float) -> None:

@@ -75,7 +75,7 @@ def check_quality(
         findings += found
         conflicts = sorted({*conflicts, *near})
     if evaluation is not None:
-        findings += check_leakage(dataset, evaluation).findings
+        findings += check_leakage(dataset.texts, evaluation).findings
         known = {text_key(example.text) for example in evaluation.examples}
         leaks = [example.row for example in dataset.examples if text_key(example.text) in known]
         if embeddings is not None and evaluation_embeddings is not None:

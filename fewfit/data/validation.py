@@ -84,9 +84,9 @@ def validate(
     return Report(tuple(finding for check in checks for finding in check))
 
 
-def check_leakage(training: Dataset, evaluation: Dataset) -> Report:
-    """Texts of the evaluation data that are in the training data too, which makes the figures too good."""
-    known = {text_key(example.text) for example in training.examples}
+def check_leakage(training: Iterable[str], evaluation: Dataset) -> Report:
+    """Texts to evaluate on that are among those trained on, too, which makes the figures too good."""
+    known = {text_key(text) for text in training}
     leaked = [example for example in evaluation.examples if text_key(example.text) in known]
     if not leaked:
         return Report()
@@ -94,7 +94,8 @@ def check_leakage(training: Dataset, evaluation: Dataset) -> Report:
     finding = Finding(
         "leaked_text",
         "warning",
-        f"{counted(len(leaked), 'text')} of the {len(evaluation):,} to evaluate on in the training data too: "
+        f"{len(leaked):,} of the {counted(len(evaluation), 'text')} to evaluate on "
+        f"{'is' if len(leaked) == 1 else 'are'} in the training data, too: "
         f"{row_list(rows)}. The figures come out better than they are.",
         rows=tuple(rows),
         suggestion="Remove them from one of the files.",

@@ -15,6 +15,22 @@ def test_figures_and_labels_are_shown(run: Run, model: Path, tickets: Path) -> N
     assert "true label, by label given" in ran.stdout
 
 
+def test_texts_that_the_model_was_trained_on_are_named(run: Run, toy_base: Path, tmp_path: Path) -> None:
+    lines = [f"<p>{example.text},{example.labels[0]}\n" for example in examples()]
+    (tmp_path / "data.csv").write_text("text,label\n" + "".join(lines[2:]))
+    (tmp_path / "test.csv").write_text("text,label\n" + "".join(lines[:4]).upper().replace(",PARCEL\n", ",parcel\n"))
+    options = ["-b", toy_base, "--effort", "quick", "--clean"]
+    run("train", tmp_path / "data.csv", "-o", tmp_path / "kept", *options)
+    run("train", tmp_path / "data.csv", "-o", tmp_path / "unkept", *options, "--no-keep-examples")
+
+    kept, unkept = (run("evaluate", tmp_path / name, tmp_path / "test.csv") for name in ("kept", "unkept"))
+
+    said = " ".join(kept.stderr.split())
+    assert "2 of the 4 texts to evaluate on are in the training data, too: rows 4, 5." in said
+    assert (kept.exit_code, unkept.exit_code) == (0, 0)
+    assert "in the training data" not in unkept.stderr
+
+
 def test_labels_of_the_model_are_not_split(run: Run, toy_base: Path, tmp_path: Path) -> None:
     names = {"parcel": "Sales, EU|urgent", "card": "Sales, EU", "film": "other"}
     lines = [f'{example.text},"{names[example.labels[0]]}"\n' for example in examples()]
