@@ -4,12 +4,14 @@ Reading one never runs code from it: JSON and safetensors only. The format is de
 docs/artifact.md; a folder is written under a temporary name and renamed when it is whole.
 """
 
+import errno
 import hashlib
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -130,19 +132,22 @@ def write_artifact(folder: Path | str, artifact: Artifact) -> None:
 
 def check_replaceable(folder: Path) -> None:
     """Raises ArtifactError where the folder holds something that is not a model, which must not be replaced."""
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return
     try:
+        names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+        if folder.is_dir() and not names:
+            return
         files = _any_manifest_json(folder).get("files")
-    except ArtifactError:
+    except (ArtifactError, FileNotFoundError):
         files = None
+    if not folder.exists():
+        return  # there was nothing, or another process is replacing it
     if not isinstance(files, dict):
         raise ArtifactError(
             f"{folder} is there and is not a fewfit model (it has no {MANIFEST_FILE} of one). Give another folder, "
             "or delete it first."
         )
     own = {MANIFEST_FILE, *files}
-    others = sorted(path.name for path in folder.iterdir() if path.name not in own)
+    others = sorted(name for name in names if name not in own)
     if others:
         raise ArtifactError(
             f"{folder} holds a model and, besides, {', '.join(others[:3])}{' ...' if len(others) > 3 else ''}, which "
@@ -157,14 +162,14 @@ def read_artifact(folder: Path | str, *, examples: bool = True) -> Artifact:
     Raises ArtifactError when a part is missing, was changed, or comes from a newer fewfit.
     """
     source = Path(folder).absolute()  # its weights are read when they are needed, wherever the program is by then
-    data = _read_manifest_json(source)
+    which = _which(source)
     try:
-        artifact = _read(source, data, examples=examples)
+        artifact = _read(source, _read_manifest_json(source), examples=examples)
     except (ArtifactError, FileNotFoundError):
-        if not _is_another(source, data):
+        if _which(source) == which:
             raise
     else:
-        if not _is_another(source, data):
+        if _which(source) == which:
             return artifact
     # Another model took its place meanwhile: what was read is of both.
     return read_artifact(source, examples=examples)
@@ -234,12 +239,13 @@ def _read(source: Path, data: Mapping[str, Any], *, examples: bool) -> Artifact:
     )
 
 
-def _is_another(source: Path, data: Mapping[str, Any]) -> bool:
-    """Whether the folder has another manifest by now, or none."""
+def _which(source: Path) -> tuple[int, int] | None:
+    """What tells a folder's model from one that takes its place, even the same one saved again; None without one."""
     try:
-        return _any_manifest_json(source) != data
-    except (ArtifactError, FileNotFoundError):
-        return True
+        found = (source / MANIFEST_FILE).stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def _examples(source: Path, hashes: Mapping[str, str], n_labels: int) -> KeptExamples:
@@ -429,18 +435,24 @@ def _check(path: Path, expected: str) -> None:
 
 
 def _put_in_place(temporary: Path, target: Path) -> None:
-    if not target.exists():
-        temporary.rename(target)
-        return
+    """Gives a folder its name. A model that has it goes, and so does one that another process puts there meanwhile."""
     aside = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
-    target.rename(aside / "model")
+    older = aside / "model"
     try:
+        with suppress(FileNotFoundError):
+            target.rename(older)
         temporary.rename(target)
-    except OSError:
-        (aside / "model").rename(target)
-        raise
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            if older.exists():
+                older.rename(target)
+            raise
+    else:
+        return
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+    check_replaceable(target)
+    _put_in_place(temporary, target)
 
 
 def _write_durably(path: Path, content: bytes) -> None:

@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -92,6 +93,31 @@ def test_an_older_model_is_replaced_and_nothing_else_is_left(tmp_path: Path) -> 
     write_artifact(tmp_path / "model", _artifact("single"))
     write_artifact(tmp_path / "model", _artifact("multi"))
     assert read_manifest(tmp_path / "model").kind == "multi"
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_of_two_that_save_to_one_folder_at_once_both_succeed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    model = tmp_path / "model"
+    write_artifact(model, _artifact("single"))
+    really = Path.rename
+
+    def meanwhile(self: Path, to: Path) -> Path:
+        if self != model:
+            return really(self, to)
+        monkeypatch.setattr(Path, "rename", really)  # the older model is about to be moved out of the way
+        if when == "before":
+            shutil.rmtree(model)
+            return really(self, to)
+        moved = really(self, to)
+        write_artifact(model, _artifact("single"))
+        return moved
+
+    monkeypatch.setattr(Path, "rename", meanwhile)
+    write_artifact(model, _artifact("multi"))
+    assert read_manifest(model).kind == "multi"
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
@@ -197,6 +223,24 @@ def test_a_number_that_is_too_large_for_any_is_refused(tmp_path: Path) -> None:
     path.write_text(whole.replace("0.75", "1e999"))
     with pytest.raises(ArtifactError, match="thresholds has values that are no finite numbers"):
         read_artifact(tmp_path / "model")
+
+
+def test_a_model_that_is_saved_again_while_it_is_read_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_artifact(tmp_path / "model", _artifact())
+    really = fewfit.artifact._check
+
+    def gone(path: Path, expected: str) -> None:
+        monkeypatch.setattr(fewfit.artifact, "_check", really)
+        shutil.rmtree(tmp_path / "model")
+        try:
+            really(path, expected)
+        finally:
+            write_artifact(tmp_path / "model", _artifact())
+
+    monkeypatch.setattr(fewfit.artifact, "_check", gone)
+    assert read_artifact(tmp_path / "model").manifest == _artifact().manifest
 
 
 @pytest.mark.parametrize("at", ["tail.safetensors", "head.safetensors", "tokenizer.json"])
