@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 
 import fewfit.artifact
-from fewfit.artifact import Artifact, BaseReference, Manifest, read_artifact, read_manifest, write_artifact
+from fewfit.artifact import (
+    Artifact,
+    BaseReference,
+    Manifest,
+    check_replaceable,
+    read_artifact,
+    read_manifest,
+    write_artifact,
+)
 from fewfit.decision import Calibration, Decision, Head
 from fewfit.errors import ArtifactError
 from fewfit.examples import KeptExamples
@@ -143,6 +151,13 @@ def test_a_model_with_files_of_others_in_its_folder_is_left_alone(tmp_path: Path
         write_artifact(tmp_path / "model", _artifact("multi"))
     assert read_manifest(tmp_path / "model").kind == "single"
     assert (tmp_path / "model" / "notes.txt").read_text() == "mine"
+
+
+def test_a_mount_point_is_refused_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.path.ismount", lambda path: path == tmp_path)
+    with pytest.raises(ArtifactError, match=r"is a mount point.*such as .*/model\."):
+        check_replaceable(tmp_path)
+    check_replaceable(tmp_path / "model")
 
 
 def test_a_link_to_a_model_stays_a_link(tmp_path: Path) -> None:
