@@ -35,6 +35,7 @@ from fewfit.data import (
     write_dataset,
 )
 from fewfit.data.fixes import FIXES, Fix, apply_fixes
+from fewfit.data.labels import SEPARATORS
 from fewfit.data.quality import Quality, check_quality
 from fewfit.data.report import counted
 from fewfit.data.writing import csv_separator, format_of
@@ -177,8 +178,12 @@ def _write(kept: Dataset, path: Path) -> None:
         return
     write_dataset(kept, path)
     say(f"{counted(len(kept), 'example')} written to {path}.", style="dim")
-    if kept.kind == "multi" and format_of(path) == "csv":
+    if format_of(path) != "csv":
+        return
+    if kept.kind == "multi":
         say(f"Read it with --kind multi --label-separator '{csv_separator(kept)}'.", style="dim")
+    elif any(mark in label for label in kept.label_names for mark in SEPARATORS):
+        say("Read it with --kind single: its labels could be taken for several.", style="dim")
 
 
 def _validate(dataset: Dataset, reader: Reader | None, requirements: Requirements, *, named: bool) -> Report:

@@ -254,6 +254,16 @@ def test_how_a_file_of_several_labels_is_read_is_said(run: Run, tmp_path: Path) 
     assert "Read it" not in run("check", tmp_path / "data.jsonl", "--no-labels", "--write", tmp_path / "o.jsonl").said
 
 
+def test_labels_that_csv_could_take_for_several_are_told(run: Run, tmp_path: Path) -> None:
+    labels = ("Sales, EU", "Sales", "EU", "Sales, EU, Asia") * 10
+    rows = tuple(Example(f"text number {row}", (label,), row) for row, label in enumerate(labels))
+    write_dataset(Dataset(rows, "single"), tmp_path / "data.jsonl")
+    ran = run("check", tmp_path / "data.jsonl", "--no-labels", "--write", tmp_path / "out.csv")
+    assert read_dataset(tmp_path / "out.csv")[0].kind == "multi"
+    assert "Read it with --kind single" in ran.said
+    assert "Read it" not in run("check", tmp_path / "data.jsonl", "--no-labels", "--write", tmp_path / "o.jsonl").said
+
+
 def test_a_file_is_not_replaced_by_one_without_examples(run: Run, tickets: Path, tmp_path: Path) -> None:
     (tmp_path / "good.csv").write_text("text,label\nmine,a\n")
 
