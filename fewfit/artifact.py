@@ -132,7 +132,7 @@ def write_artifact(folder: Path | str, artifact: Artifact) -> None:
 
 def check_replaceable(folder: Path) -> None:
     """Raises ArtifactError where the folder holds something that is not a model, or cannot be replaced as a whole."""
-    if os.path.ismount(folder):
+    if os.path.ismount(folder.resolve()):
         raise ArtifactError(
             f"{folder} is a mount point, such as a container's volume, which cannot be replaced. Give a folder in it, "
             f"such as {folder / 'model'}."

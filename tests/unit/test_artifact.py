@@ -154,10 +154,14 @@ def test_a_model_with_files_of_others_in_its_folder_is_left_alone(tmp_path: Path
 
 
 def test_a_mount_point_is_refused_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.path.ismount", lambda path: path == tmp_path)
-    with pytest.raises(ArtifactError, match=r"is a mount point.*such as .*/model\."):
-        check_replaceable(tmp_path)
-    check_replaceable(tmp_path / "model")
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    (tmp_path / "link").symlink_to(volume)
+    monkeypatch.setattr("os.path.ismount", lambda path: path == volume.resolve())
+    for folder in (volume, tmp_path / "link"):
+        with pytest.raises(ArtifactError, match=r"is a mount point.*such as .*/model\."):
+            check_replaceable(folder)
+    check_replaceable(volume / "model")
 
 
 def test_a_link_to_a_model_stays_a_link(tmp_path: Path) -> None:
