@@ -443,21 +443,22 @@ def _put_in_place(temporary: Path, target: Path) -> None:
     """Gives a folder its name. A model that has it goes, and so does one that another process puts there meanwhile."""
     aside = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
     older = aside / "model"
+    taken = False
     try:
         with suppress(FileNotFoundError):
             target.rename(older)
         temporary.rename(target)
-    except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-            if older.exists():
+    except BaseException as error:  # Ctrl-C between the two must not lose both models
+        taken = isinstance(error, OSError) and error.errno in (errno.ENOTEMPTY, errno.EEXIST)
+        if not taken:
+            if older.exists() and not target.exists():
                 older.rename(target)
+            shutil.rmtree(aside, ignore_errors=True)
             raise
-    else:
-        return
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    check_replaceable(target)
-    _put_in_place(temporary, target)
+    shutil.rmtree(aside, ignore_errors=True)
+    if taken:
+        check_replaceable(target)
+        _put_in_place(temporary, target)
 
 
 def _write_durably(path: Path, content: bytes) -> None:

@@ -191,6 +191,29 @@ def test_an_interrupted_write_leaves_the_old_model_whole(tmp_path: Path, monkeyp
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, PermissionError])
+@pytest.mark.parametrize("n_renamed", [0, 1])
+def test_what_stops_between_the_renames_leaves_the_old_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interrupt: type[BaseException], n_renamed: int
+) -> None:
+    write_artifact(tmp_path / "model", _artifact("single"))
+    renamed = 0
+    really = Path.rename
+
+    def interrupted(path: Path, target: Path) -> Path:
+        nonlocal renamed
+        renamed += 1
+        if renamed == n_renamed + 1:
+            raise interrupt
+        return really(path, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(interrupt):
+        write_artifact(tmp_path / "model", _artifact("multi"))
+    assert read_artifact(tmp_path / "model").manifest.kind == "single"
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
 @pytest.mark.parametrize("name", ["tail.safetensors", "head.safetensors", "tokenizer.json"])
 def test_a_changed_file_is_noticed(tmp_path: Path, name: str) -> None:
     write_artifact(tmp_path / "model", _artifact())
