@@ -137,6 +137,12 @@ def check_replaceable(folder: Path) -> None:
             f"{folder} is a mount point, such as a container's volume, which cannot be replaced. Give a folder in it, "
             f"such as {folder / 'model'}."
         )
+    with suppress(OSError):  # nothing is there
+        if folder.samefile(Path()):
+            raise ArtifactError(
+                f"{folder} is the folder that fewfit runs in, which cannot be replaced. Give another, such as "
+                f"{folder / 'model'}."
+            )
     try:
         names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
         if folder.is_dir() and not names:

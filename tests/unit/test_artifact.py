@@ -164,6 +164,18 @@ def test_a_mount_point_is_refused_before_anything_is_written(tmp_path: Path, mon
     check_replaceable(volume / "model")
 
 
+def test_the_folder_that_the_program_is_in_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    for place in (Path(), folder, Path("../here")):
+        with pytest.raises(ArtifactError, match=r"the folder that fewfit runs in.* such as .*model"):
+            write_artifact(place, _artifact())
+    assert list(tmp_path.rglob("*")) == [folder]
+    write_artifact("model", _artifact())
+    assert [path.name for path in folder.iterdir()] == ["model"]
+
+
 def test_a_link_to_a_model_stays_a_link(tmp_path: Path) -> None:
     write_artifact(tmp_path / "model", _artifact("single"))
     (tmp_path / "link").symlink_to(tmp_path / "model")
