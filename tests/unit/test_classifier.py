@@ -339,6 +339,7 @@ def test_data_are_checked_as_they_are_read(toy_base: Path) -> None:
         ({"max_length": 0}, "max_length is 0; this base reads 3 to 64 tokens"),
         ({"max_length": "9"}, "max_length is '9'"),
         ({"device": "abacus"}, "device is 'abacus', which torch cannot use here"),
+        ({"device": None}, "device is None, which torch cannot use here"),
         ({"settings": TrainingSettings(tail_layers=9)}, "has 4 layers"),
     ],
 )
