@@ -168,6 +168,7 @@ class Answering(Estimator):
         """
         training, tree, decision = with_torch.training(), self.path_tree_, self._fitted().decision
         names = self._given(labels)
+        _check_kind(training.Targets.from_labels(names).kind, decision.kind)
         confidences = self.predict_proba(texts)
         if len(confidences) != len(names):
             raise InputError(f"There are {len(confidences):,} texts and {len(names):,} labels; expected one a text.")
@@ -181,7 +182,8 @@ class Answering(Estimator):
     def evaluate_groups(self, texts: Iterable[str], labels: Labels) -> "dict[str, Metrics]":
         """How good the answers are in each group, where labels are in groups; a text may lack a label of one.
 
-        Raises InputError for a model whose labels are in no groups and for labels that it does not know.
+        Raises InputError for a model whose labels are in no groups, for labels that it does not know and for texts with
+        two of one group.
         """
         training, groups, decision = with_torch.training(), self.label_groups_, self._fitted().decision
         names = self._given(labels)
@@ -189,10 +191,11 @@ class Answering(Estimator):
         if len(confidences) != len(names):
             raise InputError(f"There are {len(confidences):,} texts and {len(names):,} labels; expected one a text.")
         targets = training.Targets.from_labels(names, known=decision.labels)
+        groups.check(targets.matrix, range(1, len(names) + 1), partly=True)
         given = decision.matrix(confidences)
         found = {}
         for name, columns in zip(groups.names, map(list, groups.columns), strict=True):
-            rows = np.flatnonzero(targets.matrix[:, columns].sum(axis=1) == 1)
+            rows = np.flatnonzero(targets.matrix[:, columns].any(axis=1))
             if len(rows):
                 own = targets.take(rows).of_group(columns)
                 found[name] = training.score(own, confidences[rows][:, columns], given[rows][:, columns])

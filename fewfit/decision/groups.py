@@ -46,14 +46,14 @@ class LabelGroups:
                     f"The group {name!r} has the single label {labels[columns[0]]!r}; a choice needs at least two."
                 )
 
-    def check(self, matrix: np.ndarray, rows: Sequence[int]) -> None:
+    def check(self, matrix: np.ndarray, rows: Sequence[int], *, partly: bool = False) -> None:
         """Raises InputError where a text, boolean (n_texts, n_labels), has not just one label of every group.
 
-        `rows` are the numbers by which the error names them.
+        `rows` are the numbers by which the error names them. With `partly` a text may have none of a group.
         """
         for name, columns in zip(self.names, self.columns, strict=True):
             counts = matrix[:, columns].sum(axis=1)
-            wrong = np.flatnonzero(counts != 1)
+            wrong = np.flatnonzero(counts > 1 if partly else counts != 1)
             if not len(wrong):
                 continue
             row = int(wrong[0])

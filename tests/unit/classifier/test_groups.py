@@ -72,6 +72,9 @@ def test_each_group_is_measured(fitted: Classifier) -> None:
     assert set(fitted.evaluate_groups(texts, partly)) == {"topic"}
     with pytest.raises(InputError, match="2 texts and 1 labels"):
         fitted.evaluate_groups(["a", "b"], [["tone: calm"]])
+    twice = [*lists[:-1], [*lists[-1], *_TONES]]
+    with pytest.raises(InputError, match=f"Row {len(lists)} has .* of the group 'tone'; expected one"):
+        fitted.evaluate_groups(texts, twice)
 
 
 def test_held_out_figures_are_of_the_groups(fitted: Classifier) -> None:

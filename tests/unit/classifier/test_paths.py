@@ -26,6 +26,11 @@ def test_answers_stop_at_a_parent_and_are_measured_at_each_depth(toy_base: Path,
     assert by_depth[1].accuracy >= by_depth[2].accuracy
     with pytest.raises(InputError, match="2 texts and 1 labels"):
         clf.evaluate_paths(["a", "b"], ["film"])
+    with pytest.raises(InputError, match=r"multilabel .* but the model is single-label"):
+        clf.evaluate_paths(["a"], [["film"]])
+    for wrong in ([None, "film"], ["film", float("nan")]):
+        with pytest.raises(InputError, match=r"Row 2 has .* labels are either all strings"):
+            clf.evaluate_paths(["a", "b"], wrong)  # type: ignore[arg-type]
 
 
 def test_an_update_keeps_the_labels_a_tree(toy_base: Path) -> None:
