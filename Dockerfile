@@ -1,7 +1,7 @@
 # fewfit's server with its dashboard, its worker and the weights of one base.
 #
-#   docker build -t fewfit .                                  # --build-arg BASES="english-small multilingual" for others
-#   docker run --rm -v fewfit:/data fewfit keys create admin  # once; prints the key
+#   docker build -t fewfit .                                                 # --build-arg BASES="english-small multilingual" for others
+#   docker run --rm -v fewfit:/data fewfit keys create admin --scopes admin  # once; prints the key
 #   docker run -d -p 127.0.0.1:8000:8000 -v fewfit:/data fewfit
 #
 # docs/deploy.md says what belongs in front of it.

@@ -50,7 +50,7 @@ def serve(
         if not is_loopback(settings.host) and not service.keys.any_exists():
             raise InputError(
                 f"Listening on {settings.host} lets other machines in, and there is no API key yet. Make one with "
-                f"'fewfit keys create NAME --data {settings.data}', or listen on 127.0.0.1."
+                f"'fewfit keys create admin --scopes admin --data {settings.data}', or listen on 127.0.0.1."
             )
         listening = things.enter_context(_listen(settings.host, settings.port))
         first_key = service.first_key()

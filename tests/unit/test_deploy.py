@@ -31,3 +31,9 @@ def test_the_page_leads_to_files_that_are_there() -> None:
     links = re.findall(r"\]\((?!https:)([^)#]+)", page.read_text())
     assert {"../Dockerfile", "../deploy/fewfit.service"} <= set(links)
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_first_key_may_make_others(name: str) -> None:
+    # A server that finds a key makes none itself: without the scope there would be no admin key at all.
+    assert not re.search(r"keys create admin(?! --scopes admin)", (ROOT / name).read_text())

@@ -105,7 +105,7 @@ def test_keys_are_made_listed_and_revoked(server: LiveServer) -> None:
 
 def test_a_public_address_needs_a_key_first(tmp_path: Path) -> None:
     done = fewfit("serve", "--host", "0.0.0.0", "--port", "0", "--data", str(tmp_path / "data"), expect=3)
-    assert "fewfit keys create" in done.stderr
+    assert "fewfit keys create admin --scopes admin" in " ".join(done.stderr.split())
     assert "admin key" not in done.stdout
 
 
