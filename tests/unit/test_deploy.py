@@ -1,6 +1,7 @@
 """The files for running fewfit elsewhere name what there is: settings, options, sources."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -37,3 +38,20 @@ def test_the_page_leads_to_files_that_are_there() -> None:
 def test_the_first_key_may_make_others(name: str) -> None:
     # A server that finds a key makes none itself: without the scope there would be no admin key at all.
     assert not re.search(r"keys create admin(?! --scopes admin)", (ROOT / name).read_text())
+
+
+def test_the_source_package_holds_what_its_pages_lead_to() -> None:
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    included = {
+        *pyproject["tool"]["hatch"]["build"]["targets"]["sdist"]["include"],
+        "README.md",
+        "LICENSE",
+        "pyproject.toml",
+    }
+    led_to = {
+        (page.parent / link).resolve().relative_to(ROOT.resolve()).parts[0]
+        for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+        for link in re.findall(r"\]\((?!https?:)([^)#\s]+)", page.read_text())
+    }
+    assert led_to <= included
+    assert {".dockerignore", "constraints.txt", *(name.split("/")[0] for name in FILES)} <= included
