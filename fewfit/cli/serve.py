@@ -1,5 +1,6 @@
 """`fewfit serve` and `fewfit worker`: the service over HTTP, and what works for it."""
 
+import importlib.util
 import inspect
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,6 +27,8 @@ def _serve(**flags: Any) -> None:
     settings = Settings.load(flags)
     server = server_part("fewfit.api.server")
     dashboard = server_part("fewfit.dashboard")
+    if settings.workers:
+        _check_worker_packages()
     log_as_json(settings.log_level)
     server.serve(settings, typer.echo, dashboard.create_dashboard)
     say("Stopped.", style="dim")
@@ -33,15 +36,23 @@ def _serve(**flags: Any) -> None:
 
 def server_part(module: str) -> Any:
     """A module that needs the server extra. Raises MissingExtraError where that is not installed."""
-    import importlib
-
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise MissingExtraError(
-            f"Serving needs packages that the plain install leaves out ({error.name} is missing). "
-            'Install them with: pip install "fewfit[server,train]"'
-        ) from error
+        raise _missing("Serving", error.name) from error
+
+
+def _check_worker_packages() -> None:
+    """Raises MissingExtraError where workers could not train. Torch is looked for and not read, which takes seconds."""
+    if importlib.util.find_spec("torch") is None:
+        raise _missing("A worker", "torch")
+
+
+def _missing(what: str, package: str | None) -> MissingExtraError:
+    return MissingExtraError(
+        f"{what} needs packages that the plain install leaves out ({package} is missing). "
+        'Install them with: pip install "fewfit[server,train]"'
+    )
 
 
 def option(item: SettingInfo) -> inspect.Parameter:
@@ -79,5 +90,6 @@ def worker(
     """
     settings = Settings.load({"data": data, "database_url": database_url})
     run_worker = server_part("fewfit.service.jobs.worker").run_worker
+    _check_worker_packages()
     log_as_json(settings.log_level)
     run_worker(settings)

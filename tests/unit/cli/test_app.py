@@ -165,5 +165,21 @@ def test_a_plain_install_says_what_a_command_lacks(
     assert not (tmp_path / "cache").exists()  # no base is fetched in vain
 
 
+@pytest.mark.parametrize("command", ["serve", "worker"])
+def test_the_server_extra_alone_says_that_a_worker_needs_more(tmp_path: Path, command: str) -> None:
+    # The server started, and started workers that died in a traceback, for ever.
+    script = (
+        "import sys; sys.modules['torch'] = None; from fewfit.cli import main;"
+        f"sys.argv = ['fewfit', {command!r}, '--data', 'data']; main()"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=tmp_path, timeout=60
+    )
+    assert (ran.returncode, "Traceback" in ran.stderr) == (6, False), ran.stderr
+    assert "torch is missing" in ran.stderr
+    assert 'pip install "fewfit[server,train]"' in ran.stderr
+    assert not (tmp_path / "data").exists()
+
+
 def test_how_a_data_set_without_a_file_is_described() -> None:
     assert describe(Dataset((), "multi", "x")) == "x: 0 examples, multilabel; 0 labels."
