@@ -50,6 +50,8 @@ def _run(options: argparse.Namespace) -> int:
     results = Results(options.out)
     table = options.table or options.out.with_suffix(".md")
     if options.table_only:
+        if not results.rows:
+            raise UsageError(f"There are no results in {options.out} to make a table of.")
         write_table(results.latest(), table)
         return 0
     if options.data is None:
@@ -112,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--sizes", "--size", default="8,n40,100", help="8,16,32,64 a label; n40,n100,n250,n1000 rows; 40,100,250 rows (multilabel); all; default: %(default)s; a task without a size is left out for it")  # fmt: skip  # noqa: E501
     add("--seeds", default="0-4", help="samples, as in 0-4 or 0,3; default: %(default)s")
     add("--base", default="english-small", help="names or folders, with commas; default: %(default)s")
-    add("--methods", default="fewfit,setfit,frozen,frozen-threshold,tfidf,tfidf@all", help="NAME[:key=value][@size]; names: fewfit, setfit, finetune, frozen, frozen-threshold (multilabel), tfidf; default: %(default)s")  # fmt: skip  # noqa: E501
+    add("--methods", default="fewfit,setfit,frozen,frozen-threshold,tfidf,tfidf@all", help="NAME[:key=value][@size]; names: fewfit, setfit, finetune, frozen, frozen-threshold (multilabel), label-names (single-label), tfidf; default: %(default)s")  # fmt: skip  # noqa: E501
     add("--setfit-max-steps", type=int, metavar="N", help="end SetFit's training after N steps; kept in the rows and shown in the table")  # fmt: skip  # noqa: E501
     add("--threads", type=int, default=_cores(), help="threads of every method; default: all cores (%(default)s)")
     add("--limit-s", type=float, metavar="S", help="end a measurement that takes longer, and go on")

@@ -17,6 +17,7 @@ def base(toy_base: Path) -> str:
     ("arguments", "said"),
     [
         ([], "--data FOLDER is needed"),
+        (["--table-only"], "no results in"),
         (["--data", "nowhere"], "no tasks.json in nowhere"),
         (["--data", "DATA", "--tasks", "beer"], "no task 'beer'"),
         (["--data", "DATA", "--tasks", "drinks", "--methods", "bert"], "no method 'bert'"),
@@ -35,6 +36,7 @@ def test_wrong_usage_ends_with_2_and_a_message(
     assert said in told
     assert "Traceback" not in told
     assert not (tmp_path / "r.jsonl").exists()
+    assert not (tmp_path / "r.md").exists()
 
 
 def test_a_dry_run_lists_what_is_missing(
