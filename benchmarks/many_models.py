@@ -21,10 +21,12 @@ if str(_ROOT) not in sys.path:  # run as a file, Python looks in benchmarks/ onl
 
 import numpy as np  # noqa: E402
 
+from benchmarks.harness.errors import UsageError  # noqa: E402
 from benchmarks.harness.machine import load_average, revision, this_machine  # noqa: E402
 from benchmarks.harness.markdown import table  # noqa: E402
 from fewfit.artifact import Artifact, read_artifact  # noqa: E402
 from fewfit.data import read_texts  # noqa: E402
+from fewfit.errors import FewfitError  # noqa: E402
 from fewfit.serving import Engine, ServedModel  # noqa: E402
 from fewfit.serving.served import DEFAULT_OWN_TAILS, ModelLoader  # noqa: E402
 from fewfit.serving.sessions import release_freed_memory  # noqa: E402
@@ -36,13 +38,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command: each number of models in a process of its own, so that memory is its own."""
     options = _parser().parse_args(arguments)
     if options.models:
-        print(json.dumps(measure(options)))
+        try:
+            print(json.dumps(measure(options)))
+        except FewfitError as error:
+            print(f"many_models.py: {error}", file=sys.stderr)
+            return UsageError.exit_code
         return 0
     rows = []
     for count in map(int, options.counts.split(",")):
         given = ["--model", str(options.model), "--texts", str(options.texts), "--seconds", str(options.seconds)]
         command = [sys.executable, __file__, *given, "--clients", str(options.clients), "--models", str(count)]
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)  # what it lacks, it says itself
+        if done.returncode:
+            return done.returncode
         rows.append(json.loads(done.stdout.splitlines()[-1]))
     options.out.parent.mkdir(parents=True, exist_ok=True)
     with options.out.open("a", encoding="utf-8") as file:

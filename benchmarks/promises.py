@@ -20,6 +20,7 @@ from benchmarks.harness.errors import UsageError  # noqa: E402
 from benchmarks.harness.markdown import table  # noqa: E402
 from benchmarks.harness.tasks import ALL, EvaluationData  # noqa: E402
 from benchmarks.suspects import drawn, read  # noqa: E402
+from fewfit.errors import FewfitError  # noqa: E402
 
 RESULTS = _ROOT / "benchmarks" / "results" / "promises.jsonl"
 TASKS = "trec,tweet_emotion,customer_reviews,tweet_irony,rotten_tomatoes,ag_news,sms_spam,sib_topics"
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.data is None:
             raise UsageError("Give the folder of evaluation tasks with --data (see benchmarks/README.md).")
         measure(options, EvaluationData(options.data))
-    except UsageError as error:
+    except (UsageError, FewfitError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print("\n".join(report(read(options.out))))

@@ -17,12 +17,13 @@ if str(_ROOT) not in sys.path:  # run as a file, Python looks in benchmarks/ onl
 import numpy as np  # noqa: E402
 from sklearn.metrics import roc_auc_score  # noqa: E402
 
-from benchmarks.harness.errors import BenchmarkError  # noqa: E402
+from benchmarks.harness.errors import BenchmarkError, UsageError  # noqa: E402
 from benchmarks.harness.markdown import table  # noqa: E402
 from benchmarks.harness.tasks import EvaluationData, Row, Trial  # noqa: E402
 from fewfit.data import stratified_folds  # noqa: E402
 from fewfit.decision import likeness  # noqa: E402
 from fewfit.encoders.encoder import Encoder  # noqa: E402
+from fewfit.errors import FewfitError  # noqa: E402
 from fewfit.serving.torch_runtime import TorchRuntime  # noqa: E402
 from fewfit.training import Targets, TrainingSettings, fit_head, train  # noqa: E402
 from fewfit.training.rejecting import references  # noqa: E402
@@ -65,6 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BenchmarkError as error:
         print(f"rejection.py: {error}", file=sys.stderr)
         return error.exit_code
+    except FewfitError as error:
+        print(f"rejection.py: {error}", file=sys.stderr)
+        return UsageError.exit_code
     print(summary(rows))
     return 0
 
