@@ -22,6 +22,7 @@ import numpy as np  # noqa: E402
 from benchmarks.harness.errors import BenchmarkError  # noqa: E402
 from benchmarks.harness.machine import load_average, revision, this_machine  # noqa: E402
 from benchmarks.harness.markdown import table  # noqa: E402
+from benchmarks.harness.options import shares  # noqa: E402
 from benchmarks.harness.tasks import EvaluationData, Trial  # noqa: E402
 from fewfit import Classifier  # noqa: E402
 from fewfit.serving import Engine, EngineSettings  # noqa: E402
@@ -59,7 +60,7 @@ def measure(options: argparse.Namespace, data: EvaluationData, trial: Trial) -> 
     pool = [row.text for row in data.sample(trial, "all", 0) if row.text not in known][: options.unlabelled]
     tests = data.tests(trial)[trial.test[0]]
     rows = []
-    for promise in map(float, options.promises.split(",")):
+    for promise in options.promises:
         started_s = time.perf_counter()
         made = classifier.distil(pool, max_disagreement=promise)
         distil_s = time.perf_counter() - started_s
@@ -168,7 +169,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--base", default="english-small", help="a name or folder; default: %(default)s")
     add("--effort", default="balanced", help="of training; default: %(default)s")
     add("--unlabelled", type=int, default=2000, help="most unlabelled texts; default: %(default)s")
-    add("--promises", default="0.01,0.02,0.05", help="largest shares of changed answers; default: %(default)s")
+    add(
+        "--promises",
+        type=shares,
+        default="0.01,0.02,0.05",
+        help="largest shares of changed answers; default: %(default)s",
+    )
     add("--repetitions", type=int, default=3)
     add("--threads", type=int, default=2, help="workers of the engine; default: %(default)s")
     add("--out", type=Path, default=RESULTS, help="JSON lines to append to; default: %(default)s")

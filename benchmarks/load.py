@@ -26,8 +26,9 @@ from benchmarks.harness.fewfit_server import FewfitServer  # noqa: E402
 from benchmarks.harness.http_servers import PEERS, HttpServer  # noqa: E402
 from benchmarks.harness.load_report import chart, report  # noqa: E402
 from benchmarks.harness.machine import load_average, revision, this_machine  # noqa: E402
-from benchmarks.harness.tasks import EvaluationData  # noqa: E402
-from benchmarks.harness.wrk import Traffic, send  # noqa: E402
+from benchmarks.harness.options import counts, pairs, some_of  # noqa: E402
+from benchmarks.harness.tasks import EvaluationData, Row  # noqa: E402
+from benchmarks.harness.wrk import Traffic, find_wrk, send  # noqa: E402
 from fewfit.encoders.config import read_config  # noqa: E402
 from fewfit.encoders.tokenizing import Tokenizer  # noqa: E402
 from fewfit.encoders.weights import locate  # noqa: E402
@@ -53,10 +54,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     if options.table_only:
+        if not options.out.is_file():
+            raise UsageError(f"There are no results in {options.out} to make tables of.")
         rows = [json.loads(line) for line in options.out.read_text(encoding="utf-8").splitlines()]
         _tables(options.out, [row for row in rows if row["at"] == rows[-1]["at"]])
         return 0
     server_cores, client_cores = _cores(options)
+    # What is missing is said now, not after all else is measured.
+    find_wrk()
+    fast = _fast_task(options) if options.data else None
     about = _about(options, threads=len(server_cores))
     ours = FewfitServer.trained(about, _DATA)
     ours.close()
@@ -64,8 +70,8 @@ def _run(options: argparse.Namespace) -> int:
     rows = _alone(options, ours, about, server_cores, client_cores, failed)
     if options.beside:
         rows += _beside(options, ours, about)
-    if options.data:
-        rows += _fast(options, about)
+    if fast:
+        rows += _fast(options, about, *fast)
     circumstances = _circumstances(options, about)
     rows = [row | circumstances for row in rows]
     options.out.parent.mkdir(parents=True, exist_ok=True)
@@ -92,9 +98,7 @@ def _alone(
         servers: list[HttpServer] = [FewfitServer(about, server_cores, data=_DATA, key=ours.key, model=ours.model)]
         running.callback(servers[0].close)
         engine = running.enter_context(EngineAlone(ours.folder, about["asked"], server_cores))
-        for name in filter(None, options.peers.split(",")):
-            if name not in PEERS:
-                raise UsageError(f"There is no peer {name!r}; there are: {', '.join(PEERS)}.")
+        for name in options.peers:
             try:
                 servers.append(PEERS[name](about, server_cores))
                 running.callback(servers[-1].close)
@@ -138,14 +142,13 @@ def _alone(
 
 def _beside(options: argparse.Namespace, ours: FewfitServer, about: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Our server on all cores, with a training job on the same cores in between."""
-    cells = _pairs(options.beside)
     threads = {"threads": len(os.sched_getaffinity(0))}
     server = FewfitServer({**about, **threads}, None, data=_DATA, key=ours.key, model=ours.model)
     texts, labels = _many(about)
     found: dict[tuple[str, int, int], list[Traffic]] = {}
 
     def measure(part: str) -> None:
-        for clients, n_texts in cells:
+        for clients, n_texts in options.beside:
             traffic = send(
                 ask, about["asked"], clients=clients, n_texts=n_texts, seconds=2 * options.seconds, cores=None
             )
@@ -166,14 +169,24 @@ def _beside(options: argparse.Namespace, ours: FewfitServer, about: Mapping[str,
     ]
 
 
-def _fast(options: argparse.Namespace, about: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Our server on all cores with a model that has a fast tier, asked with and without it in turn."""
+def _fast_task(options: argparse.Namespace) -> tuple[list[Row], list[str], list[str]]:
+    """The sample that a fast tier's model is trained on, texts without labels to teach it on, and texts to ask."""
     data = EvaluationData(options.data)
     (trial,) = data.trials([options.fast_task])
     sample = data.sample(trial, "64", 0)
     known = {row.text for row in sample}
     unlabelled = [row.text for row in data.sample(trial, "all", 0) if row.text not in known][:2000]
-    tests = [row.text for row in data.tests(trial)[trial.test[0]]]
+    return sample, unlabelled, [row.text for row in data.tests(trial)[trial.test[0]]]
+
+
+def _fast(
+    options: argparse.Namespace,
+    about: Mapping[str, Any],
+    sample: Sequence[Row],
+    unlabelled: Sequence[str],
+    tests: Sequence[str],
+) -> list[dict[str, Any]]:
+    """Our server on all cores with a model that has a fast tier, asked with and without it in turn."""
     trained = {"texts": [row.text for row in sample], "targets": [row.labels[0] for row in sample]}
     threads = {"threads": len(os.sched_getaffinity(0))}
     server = FewfitServer.trained({**about, **threads, **trained}, _FAST_DATA)
@@ -182,7 +195,7 @@ def _fast(options: argparse.Namespace, about: Mapping[str, Any]) -> list[dict[st
         with server.awake():
             server.distil(unlabelled)
             for _ in range(options.repetitions):
-                for clients, n_texts in _pairs(options.fast):
+                for clients, n_texts in options.fast:
                     for part, speed in (("in full", None), ("fast tier", "fast")):
                         traffic = send(
                             server.ask(speed),
@@ -261,15 +274,9 @@ class EngineAlone:
         return found
 
 
-def _pairs(given: str) -> list[tuple[int, int]]:
-    """Clients and texts a request from `8x1,64x96`."""
-    pairs = [cell.split("x") for cell in given.split(",")]
-    return [(int(clients), int(n_texts)) for clients, n_texts in pairs]
-
-
 def _cells(options: argparse.Namespace) -> Iterator[tuple[int, int]]:
-    for clients in map(int, options.clients.split(",")):
-        for n_texts in map(int, options.texts.split(",")):
+    for clients in options.clients:
+        for n_texts in options.texts:
             yield clients, n_texts
 
 
@@ -324,13 +331,23 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="load.py", description=(__doc__ or "").partition("\n")[0])
     add = parser.add_argument
     add("--base", default="english-small", help="a name or folder; default: %(default)s")
-    add("--peers", default=",".join(PEERS), help="servers to compare with, or nothing; default: %(default)s")
-    add("--clients", default="1,8,64", help="connections; default: %(default)s")
-    add("--texts", default="1,8,96", help="texts a request; default: %(default)s")
-    add("--beside", default="1x1,8x1,64x1", help="CLIENTSxTEXTS beside training, or nothing; default: %(default)s")
+    add(
+        "--peers",
+        type=some_of(PEERS),
+        default=",".join(PEERS),
+        help="servers to compare with, or nothing; default: %(default)s",
+    )
+    add("--clients", type=counts, default="1,8,64", help="connections; default: %(default)s")
+    add("--texts", type=counts, default="1,8,96", help="texts a request; default: %(default)s")
+    add(
+        "--beside",
+        type=pairs,
+        default="1x1,8x1,64x1",
+        help="CLIENTSxTEXTS beside training, or nothing; default: %(default)s",
+    )
     add("--data", type=Path, metavar="FOLDER", help="folder of evaluation tasks, for the fast tier; without it, none")
     add("--fast-task", default="sms_spam", help="task of the model with a fast tier; default: %(default)s")
-    add("--fast", default="8x1,8x96", help="CLIENTSxTEXTS with the fast tier; default: %(default)s")
+    add("--fast", type=pairs, default="8x1,8x96", help="CLIENTSxTEXTS with the fast tier; default: %(default)s")
     add("--server-cores", type=int, default=1, help="cores of each server, the others are the client's; default: 1")
     add("--seconds", type=int, default=3, help="of each measurement; default: %(default)s")
     add("--repetitions", type=int, default=2)

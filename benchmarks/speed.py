@@ -28,9 +28,10 @@ from benchmarks.harness.answering import (  # noqa: E402
     operations,
     summary,
 )
-from benchmarks.harness.errors import BenchmarkError, UsageError  # noqa: E402
+from benchmarks.harness.errors import BenchmarkError  # noqa: E402
 from benchmarks.harness.machine import load_average, revision, this_machine  # noqa: E402
 from benchmarks.harness.markdown import table  # noqa: E402
+from benchmarks.harness.options import counts, some_of  # noqa: E402
 from benchmarks.harness.tasks import EvaluationData  # noqa: E402
 from fewfit import Classifier  # noqa: E402
 from fewfit.encoders.config import read_config  # noqa: E402
@@ -58,6 +59,7 @@ def _run(options: argparse.Namespace) -> int:
     data = EvaluationData(options.data)
     weights = locate(options.base)
     (trial,) = data.trials([options.task])
+    mixtures = {name: _texts(data, name) for name in options.mixtures.split(",")}
     sample = data.sample(trial, options.size, 0)
     tests = data.tests(trial)[trial.test[0]][: options.test_rows]
     about = {
@@ -69,21 +71,24 @@ def _run(options: argparse.Namespace) -> int:
         "model": str(_trained(options, sample, [row.text for row in data.sample(trial, "all", 0)][:2000])),
     }
     peers, failed = [], []
-    for variant in options.variants.split(","):
-        if variant not in REQUIREMENTS:
-            raise UsageError(f"There is no variant {variant!r}; there are: {', '.join(REQUIREMENTS)}.")
+    for variant in options.variants:
         try:
             peers.append(Answering(about | {"variant": variant}))
         except BenchmarkError as error:
             failed.append(str(error))
     try:
-        rows = _measure(options, data, peers, weights, tests)
+        rows = _measure(options, mixtures, peers, weights, tests)
     finally:
         for peer in peers:
             peer.close()
     _write(options.out, rows)
     print("\n".join(failed), file=sys.stderr)
     return 1 if failed else 0
+
+
+def _texts(data: EvaluationData, task: str) -> list[str]:
+    (trial,) = data.trials([task])
+    return [row.text for row in data.tests(trial)[trial.test[0]]]
 
 
 def _trained(options: argparse.Namespace, sample: Sequence[Any], unlabelled: Sequence[str]) -> Path:
@@ -100,7 +105,7 @@ def _trained(options: argparse.Namespace, sample: Sequence[Any], unlabelled: Seq
 
 def _measure(
     options: argparse.Namespace,
-    data: EvaluationData,
+    mixtures: Mapping[str, Sequence[str]],
     peers: Sequence[Answering],
     weights: Weights,
     tests: Sequence[Any],
@@ -113,12 +118,10 @@ def _measure(
     truth = [row.labels[0] for row in tests]
     rows: list[dict[str, Any]] = []
     peaks: list[Peak] = []
-    for name in options.mixtures.split(","):
-        (trial,) = data.trials([name])
-        texts = [row.text for row in data.tests(trial)[trial.test[0]]]
+    for name, texts in mixtures.items():
         lengths = [len(ids) for ids in tokenizer.encode(texts[:1000])]
         work = operations(lengths, layers=config.n_layers, hidden=config.hidden_size, intermediate=intermediate)
-        for size in map(int, options.sizes.split(",")):
+        for size in options.sizes:
             peaks.append(measure_peak(options.threads))
             seconds = _interleaved(peers, texts, size, options.repetitions)
             for peer in peers:
@@ -249,8 +252,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--base", default="english-small", help="a name or folder; default: %(default)s")
     add("--size", default="8", help="examples a label that the model is trained on; default: %(default)s")
-    add("--variants", default=",".join(REQUIREMENTS), help="default: %(default)s")
-    add("--sizes", default="1,8,96,1000", help="texts a call; default: %(default)s")
+    add("--variants", type=some_of(REQUIREMENTS), default=",".join(REQUIREMENTS), help="default: %(default)s")
+    add("--sizes", type=counts, default="1,8,96,1000", help="texts a call; default: %(default)s")
     add("--repetitions", type=int, default=5)
     add("--test-rows", type=int, default=500, help="rows that accuracy is taken from; default: %(default)s")
     add("--threads", type=int, default=cores, help="threads of every variant; default: all cores (%(default)s)")

@@ -22,6 +22,7 @@ import numpy as np  # noqa: E402
 from benchmarks.harness.errors import UsageError  # noqa: E402
 from benchmarks.harness.machine import revision  # noqa: E402
 from benchmarks.harness.markdown import spread, table  # noqa: E402
+from benchmarks.harness.options import shares, some_of  # noqa: E402
 from benchmarks.harness.tasks import ALL, EvaluationData, Row  # noqa: E402
 
 RESULTS = _ROOT / "benchmarks" / "results" / "suspects.jsonl"
@@ -30,6 +31,7 @@ REPORTED = "rotten_tomatoes,ag_news,sms_spam,amazon_counterfactual_en,banking77,
 # Of tasks with more labels, so many are drawn: 250 rows over 77 labels are three examples each.
 MOST_LABELS = 10
 TOP = 0.15
+METHODS = ("heads", "thorough", "training")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,8 +60,8 @@ def measure(options: argparse.Namespace, data: EvaluationData) -> None:
     for seed in range(int(low), int(high or low) + 1):
         for trial in data.trials(options.tasks.split(",")):
             rows = drawn(data.sample(trial, ALL, seed), options.rows, seed)
-            for share in map(float, options.shares.split(",")):
-                for method in options.methods.split(","):
+            for share in options.shares:
+                for method in options.methods:
                     about = {"task": trial.name, "seed": seed, "share": share, "method": method, "base": options.base}
                     about |= {"rows": options.rows}
                     if _key(about) in there:
@@ -168,17 +170,20 @@ def report(rows: Sequence[dict[str, Any]]) -> list[str]:
     trained = [row for row in rows if row["method"] == "training"]
     for base, n_rows in sorted({(row["base"], row["rows"]) for row in trained}):
         own = [row for row in trained if (row["base"], row["rows"]) == (base, n_rows)]
-        shares = sorted({row["share"] for row in own})
+        measured = sorted({row["share"] for row in own})
         tasks = sorted({row["task"] for row in own})
         lines += [f"Accuracy of a model of {n_rows} rows, {base}, by the share of wrong labels", ""]
         cells = [
             [
                 task,
-                *(spread([r["accuracy"] for r in own if (r["task"], r["share"]) == (task, share)]) for share in shares),
+                *(
+                    spread([r["accuracy"] for r in own if (r["task"], r["share"]) == (task, share)])
+                    for share in measured
+                ),
             ]
             for task in tasks
         ]
-        lines += table(["task", *(f"{share:.0%}" for share in shares)], cells)
+        lines += table(["task", *(f"{share:.0%}" for share in measured)], cells)
     return lines
 
 
@@ -216,8 +221,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--tasks", default=REPORTED, help="single-label tasks; default: %(default)s")
     add("--seeds", default="0-4", help="samples, as in 0-4; default: %(default)s")
     add("--rows", type=int, default=250, help="rows drawn of each task; default: %(default)s")
-    add("--shares", default="0.1", help="shares of labels that are made wrong; default: %(default)s")
-    add("--methods", default="heads,thorough", help="heads, thorough (fewfit check --thorough), training (what wrong labels cost); default: %(default)s")  # fmt: skip  # noqa: E501
+    add("--shares", type=shares, default="0.1", help="shares of labels that are made wrong; default: %(default)s")
+    add("--methods", type=some_of(METHODS), default="heads,thorough", help="heads, thorough (fewfit check --thorough), training (what wrong labels cost); default: %(default)s")  # fmt: skip  # noqa: E501
     add("--base", default="english-small", help="default: %(default)s")
     add("--test-rows", type=int, default=500, help="test rows for training; default: %(default)s")
     add("--out", type=Path, default=RESULTS, help="JSON lines to go on with; default: %(default)s")

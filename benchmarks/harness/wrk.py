@@ -70,6 +70,14 @@ class Ask:
         return (self.before + ",".join(map(json.dumps, texts)) + self.after).encode()
 
 
+def find_wrk() -> str:
+    """Where wrk is. Raises UsageError where it is not installed."""
+    wrk = shutil.which("wrk")
+    if wrk is None:
+        raise UsageError("wrk is not installed; it is in Debian and Ubuntu: apt-get install wrk.")
+    return wrk
+
+
 def send(
     ask: Ask, texts: Sequence[str], *, clients: int, n_texts: int, seconds: float, cores: frozenset[int] | None
 ) -> Traffic:
@@ -77,9 +85,7 @@ def send(
 
     wrk runs on `cores`. Raises UsageError where it is not installed, BenchmarkError where it says nothing.
     """
-    wrk = shutil.which("wrk")
-    if wrk is None:
-        raise UsageError("wrk is not installed; it is in Debian and Ubuntu: apt-get install wrk.")
+    wrk = find_wrk()
     headers = {"Content-Type": "application/json", **ask.headers}
     script = _SCRIPT % {
         "texts": ",".join(lua(json.dumps(text)) for text in texts),
