@@ -8,7 +8,7 @@ from fewfit import Classifier
 from fewfit.artifact import read_artifact
 from fewfit.decision import Calibration
 from fewfit.training import trainer
-from fewfit.training.calibration import fit_calibration
+from fewfit.training.calibration import fit_calibration, fit_frozen_calibration
 from fewfit.training.targets import Targets
 from tests.unit.classifier.conftest import QUICK, labelled
 
@@ -103,12 +103,17 @@ def test_the_confidences_of_many_texts_are_those_of_the_texts_that_were_spared(
     texts, names = labelled("parcel", "card", "film", times=10)
     fitted: dict[int, Calibration] = {}
 
-    def fit(logits: np.ndarray, targets: Targets, **settings: float) -> Calibration:
-        fitted[len(targets)] = fit_calibration(logits, targets, **settings)
+    def fit(logits: np.ndarray, targets: Targets) -> Calibration:
+        fitted[len(targets)] = fit_calibration(logits, targets)
+        return fitted[len(targets)]
+
+    def fit_frozen(logits: np.ndarray, targets: Targets) -> Calibration:
+        fitted[len(targets)] = fit_frozen_calibration(logits, targets)
         return fitted[len(targets)]
 
     monkeypatch.setattr(trainer, "LEAST_TEXTS_TO_SPARE", len(texts))
     monkeypatch.setattr(trainer, "fit_calibration", fit)
+    monkeypatch.setattr(trainer, "fit_frozen_calibration", fit_frozen)
     Classifier(toy_base, settings=replace(QUICK, steps=20, n_folds=n_folds)).fit(texts, names).save(tmp_path / "model")
     assert read_artifact(tmp_path / "model").decision.calibration.scale == pytest.approx(fitted[len(texts) // 10].scale)
     assert fitted[len(texts) // 10].scale[0] != pytest.approx(fitted[len(texts)].scale[0])
