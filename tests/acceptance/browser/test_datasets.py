@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.acceptance.browser.conftest import OpenTab, Tab
 from tests.acceptance.browser.test_new_model import hold, settle
@@ -61,9 +61,8 @@ def test_rows_are_found_edited_and_taken_back(tab: Tab, file_of: FileOf) -> None
     assert sum(row["label"] == "account" for row in rows) == 21
 
 
-def test_rows_say_by_themselves_when_they_are_checked(tab: Tab, file_of: FileOf) -> None:
-    page = tab.page
-    dataset = upload(tab, file_of("rows.csv", tickets.as_csv(tickets.single())))
+def show_rows_as_while_checking(page: Page) -> None:
+    """Lets the page of a dataset's rows come as if they were still being checked, until it is unrouted."""
 
     def as_while_checking(route: Route) -> None:
         answer = route.fetch()
@@ -71,6 +70,12 @@ def test_rows_say_by_themselves_when_they_are_checked(tab: Tab, file_of: FileOf)
         route.fulfill(response=answer, body=body)
 
     page.route("**/rows", as_while_checking)
+
+
+def test_rows_say_by_themselves_when_they_are_checked(tab: Tab, file_of: FileOf) -> None:
+    page = tab.page
+    dataset = upload(tab, file_of("rows.csv", tickets.as_csv(tickets.single())))
+    show_rows_as_while_checking(page)
     release = hold(tab)
     tab.go(f"/datasets/{dataset}/rows")
     page.get_by_role("checkbox").first.check()

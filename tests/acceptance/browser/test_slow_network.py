@@ -1,7 +1,7 @@
 from playwright.sync_api import Page, Route, expect
 
 from tests.acceptance.browser.conftest import Tab
-from tests.acceptance.browser.test_datasets import FileOf, upload
+from tests.acceptance.browser.test_datasets import FileOf, show_rows_as_while_checking, upload
 from tests.acceptance.sdk import tickets
 
 # Nothing reaches a page from outside while it waits for the answer to a form: so it looks at itself.
@@ -15,12 +15,18 @@ def _at(page: Page, steps: dict[int, str]) -> None:
     page.evaluate("".join(f"setTimeout(() => {{ {script} }}, {after_ms});" for after_ms, script in steps.items()))
 
 
+def _fill_in_a_key(tab: Tab, name: str) -> list[Route]:
+    """Fills in the form of a new key; where it is sent to is held up, and what is sent comes into the list."""
+    tab.go("/keys")
+    tab.page.get_by_label("Name").fill(name)
+    held: list[Route] = []
+    tab.page.route("**/keys", lambda route: held.append(route))
+    return held
+
+
 def test_a_form_is_sent_once_however_slow_the_network(tab: Tab) -> None:
     page = tab.page
-    tab.go("/keys")
-    page.get_by_label("Name").fill("over a slow network")
-    held: list[Route] = []
-    page.route("**/keys", lambda route: held.append(route))
+    held = _fill_in_a_key(tab, "over a slow network")
     _at(page, {10: _PRESS, 3_000: _NOTE, 6_000: _PRESS})
     page.wait_for_timeout(8_000)
     assert len(held) == 1
@@ -32,10 +38,7 @@ def test_a_form_is_sent_once_however_slow_the_network(tab: Tab) -> None:
 
 def test_a_form_that_was_stopped_can_be_sent_again(tab: Tab) -> None:
     page = tab.page
-    tab.go("/keys")
-    page.get_by_label("Name").fill("stopped and sent again")
-    held: list[Route] = []
-    page.route("**/keys", lambda route: held.append(route))
+    _fill_in_a_key(tab, "stopped and sent again")
     _at(page, {10: _PRESS, 3_000: _NOTE, 3_100: "stop()", 4_000: _NOTE})
     page.wait_for_timeout(6_000)
     page.unroute("**/keys")
@@ -47,13 +50,7 @@ def test_a_form_that_was_stopped_can_be_sent_again(tab: Tab) -> None:
 def test_a_page_says_that_the_server_is_away_and_goes_on(tab: Tab, file_of: FileOf) -> None:
     page = tab.page
     dataset = upload(tab, file_of("rows.csv", tickets.as_csv(tickets.single())))
-
-    def as_while_checking(route: Route) -> None:
-        answer = route.fetch()
-        body = answer.text().replace('id="state">', 'id="state" data-live="100">').replace(">Ready<", ">Checking<")
-        route.fulfill(response=answer, body=body)
-
-    page.route("**/rows", as_while_checking)
+    show_rows_as_while_checking(page)
     tab.go(f"/datasets/{dataset}/rows")
     page.unroute("**/rows")
     page.route("**/rows", lambda route: route.abort())
