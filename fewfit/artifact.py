@@ -105,6 +105,11 @@ class Artifact:
     examples: KeptExamples | None = None
     fast: FastTier | None = None
 
+    @property
+    def kept_texts(self) -> tuple[str, ...]:
+        """The texts of the examples that are kept; none where there are no examples."""
+        return () if self.examples is None else self.examples.texts
+
 
 def write_artifact(folder: Path | str, artifact: Artifact) -> None:
     """Writes a model folder, whole or not at all; an older model of that name is replaced.
@@ -449,22 +454,19 @@ def _put_in_place(temporary: Path, target: Path) -> None:
     """Gives a folder its name. A model that has it goes, and so does one that another process puts there meanwhile."""
     aside = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
     older = aside / "model"
-    taken = False
     try:
         with suppress(FileNotFoundError):
             target.rename(older)
         temporary.rename(target)
     except BaseException as error:  # Ctrl-C between the two must not lose both models
-        taken = isinstance(error, OSError) and error.errno in (errno.ENOTEMPTY, errno.EEXIST)
-        if not taken:
+        if not (isinstance(error, OSError) and error.errno in (errno.ENOTEMPTY, errno.EEXIST)):
             if older.exists() and not target.exists():
                 older.rename(target)
-            shutil.rmtree(aside, ignore_errors=True)
             raise
-    shutil.rmtree(aside, ignore_errors=True)
-    if taken:
         check_replaceable(target)
         _put_in_place(temporary, target)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _write_durably(path: Path, content: bytes) -> None:

@@ -16,31 +16,31 @@ def available_cores() -> int:
     the machine, and is stopped for a while whenever it has used up its share: more threads make it slower.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min([cores, *(math.ceil(quota) for quota in _quotas(_GROUPS, _MEMBERSHIP))]))
+    return max(1, min([cores, *(math.ceil(quota) for quota in _quotas())]))
 
 
-def _quotas(groups: Path, membership: Path) -> Iterator[float]:
+def _quotas() -> Iterator[float]:
     """The quotas in cores of the process's control groups and of those that they are in.
 
     https://docs.kernel.org/admin-guide/cgroup-v2.html ("cpu.max"), and for version 1
     https://docs.kernel.org/scheduler/sched-bwc.html ("cpu.cfs_quota_us").
     """
     try:
-        lines = membership.read_text().splitlines()
+        lines = _MEMBERSHIP.read_text().splitlines()
     except OSError:  # not Linux
         return
     names: tuple[str, ...]
     for line in lines:
         _, controllers, path = line.split(":", 2)
         if not controllers:
-            root, names = groups, ("cpu.max",)
+            root, names = _GROUPS, ("cpu.max",)
         elif "cpu" in controllers.split(","):
-            root, names = groups / "cpu", ("cpu.cfs_quota_us", "cpu.cfs_period_us")
+            root, names = _GROUPS / "cpu", ("cpu.cfs_quota_us", "cpu.cfs_period_us")
         else:
             continue
         own = root / path.lstrip("/")
         # In a container the path is often the host's, and the container's own group lies at the root.
-        for folder in dict.fromkeys([own, *own.parents, root]):
+        for folder in (own, *own.parents):
             if folder.is_relative_to(root):
                 yield from _quota(folder, names)
 

@@ -261,8 +261,7 @@ class Answering(Estimator):
     @property
     def kept_texts_(self) -> tuple[str, ...]:
         """The training texts that the model keeps, for `update` and `explain`; none where it keeps no examples."""
-        examples = self._fitted().examples
-        return () if examples is None else examples.texts
+        return self._fitted().kept_texts
 
     @property
     def manifest_(self) -> Manifest:

@@ -44,7 +44,7 @@ def distilled(
             "fast tier would never be asked. Train it without reject to have one."
         )
     clean = artifact.manifest.clean
-    known = tuple(artifact.examples.texts) if artifact.examples is not None else ()
+    known = artifact.kept_texts
     new = new_texts([clean_text(text) for text in unlabelled] if clean else unlabelled, known)
     if len(new) < LEAST_TEXTS:
         raise InputError(

@@ -1,6 +1,6 @@
 """Keys as the SDKs check them, the models that can be used, and their tokens."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal, get_args
 
 from fastapi import APIRouter, Query
@@ -67,7 +67,7 @@ def get_model(model: str, caller: CurrentCaller, context: CurrentContext) -> JSO
     found = context.service.models.get(caller, model)
     if found.status != "ready":
         raise NotFoundError(f"model '{model[:80]}' cannot be used: its status is {found.status}.")
-    return JSONResponse(_finetuned(found, context).model_dump())
+    return JSONResponse(_finetuned(found, _lengths(context)).model_dump())
 
 
 @router.post("/tokenize", response_model=wire.TokenizeAnswer, response_model_exclude_none=True)
@@ -97,10 +97,11 @@ def _start(page_token: str) -> int:
 
 def _usable(caller: records.Caller, context: Context) -> Iterator[wire.Model]:
     yield from _bases(context)
+    lengths = _lengths(context)
     token = ""
     while True:
         page = context.service.models.list(caller, page_size=_MAX_PAGE, page_token=token)
-        yield from (_finetuned(model, context) for model in page if model.status == "ready")
+        yield from (_finetuned(model, lengths) for model in page if model.status == "ready")
         token = page.next_page_token
         if not token:
             return
@@ -117,8 +118,12 @@ def _bases(context: Context) -> Iterator[wire.Model]:
         )
 
 
-def _finetuned(model: records.Model, context: Context) -> wire.Model:
-    lengths = {base.name: base.context_length for base in context.service.models.bases()}
+def _lengths(context: Context) -> dict[str, int]:
+    """How many tokens of a text are read, by the base's name."""
+    return {base.name: base.context_length for base in context.service.models.bases()}
+
+
+def _finetuned(model: records.Model, lengths: Mapping[str, int]) -> wire.Model:
     return wire.Model(
         name=f"{model.id}-ft", endpoints=["classify"], finetuned=True, context_length=lengths.get(model.base, _LONGEST)
     )

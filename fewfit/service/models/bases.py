@@ -6,7 +6,7 @@ from pathlib import Path
 from fewfit.encoders.bases import known_bases
 from fewfit.encoders.config import read_config
 from fewfit.encoders.tokenizing import Tokenizer
-from fewfit.encoders.weights import Weights, locate
+from fewfit.encoders.weights import locate
 from fewfit.errors import BaseError
 from fewfit.service.errors import NotFoundError
 from fewfit.service.records import BaseInfo
@@ -53,10 +53,9 @@ class Bases:
         for base in known_bases().values():
             summary = base.summary.partition("; the default")[0]  # of the command line; this server may have another
             summary += "; the default" if base.name == self.default_name else ""
-            infos.append(BaseInfo(base.name, summary, self._max_length or base.max_length or _LONGEST_CONTEXT))
+            infos.append(BaseInfo(base.name, summary, self.context_length(base.name)))
         if self._default not in known_bases():
-            own = None if self._max_length else self.local_tokenizer(self._default)
-            length = own.config.max_length if own else self._max_length or _LONGEST_CONTEXT
+            length = self.context_length(self._default)
             infos.insert(0, BaseInfo(self.default_name, "the default base of this server", length))
         return tuple(sorted(infos, key=lambda info: info.name != self.default_name))
 
@@ -81,12 +80,16 @@ class Bases:
         return name if name in known_bases() else self._default
 
     def context_length(self, base: str) -> int:
-        """How many tokens a base reads by default."""
-        return read_config(self.weights(base)).max_length
-
-    def weights(self, base: str) -> Weights:
-        """The weights of a resolved base."""
-        return locate(base)
+        """How many tokens of a text are read: as many as the server is told to, else as the base does by default."""
+        if self._max_length:
+            return self._max_length
+        known = known_bases().get(base)
+        if known is not None:
+            return known.max_length or _LONGEST_CONTEXT
+        try:
+            return read_config(locate(base, fetch=False)).max_length
+        except BaseError:
+            return _LONGEST_CONTEXT
 
     def _is_here(self, base: str) -> bool:
         try:
