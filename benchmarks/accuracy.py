@@ -14,7 +14,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 if str(_ROOT) not in sys.path:  # run as a file, Python looks in benchmarks/ only
     sys.path.insert(0, str(_ROOT))
 
-from benchmarks.harness.errors import BenchmarkError, UsageError  # noqa: E402
+from benchmarks.harness.errors import UsageError, told  # noqa: E402
 from benchmarks.harness.methods import parse_methods  # noqa: E402
 from benchmarks.harness.plan import Base, Plan, plan  # noqa: E402
 from benchmarks.harness.results import Results  # noqa: E402
@@ -23,7 +23,6 @@ from benchmarks.harness.table import write_table  # noqa: E402
 from benchmarks.harness.tasks import EvaluationData  # noqa: E402
 from fewfit.encoders.config import read_config  # noqa: E402
 from fewfit.encoders.weights import locate  # noqa: E402
-from fewfit.errors import FewfitError  # noqa: E402
 
 RESULTS = _ROOT / "benchmarks" / "results" / "accuracy.jsonl"
 # The first table: short, and one task of each sort.
@@ -34,13 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; the exit code is 0, 1 where a measurement failed, 2 for wrong usage."""
     options = _parser().parse_args(arguments)
     try:
-        return _run(options)
-    except BenchmarkError as error:
-        print(f"accuracy.py: {error}", file=sys.stderr)
-        return error.exit_code
-    except FewfitError as error:
-        print(f"accuracy.py: {error}", file=sys.stderr)
-        return UsageError.exit_code
+        return told("accuracy.py", lambda: _run(options))
     except KeyboardInterrupt:
         print("\nStopped. What was measured is kept; the same command goes on from here.", file=sys.stderr)
         return 130

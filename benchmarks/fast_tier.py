@@ -19,7 +19,7 @@ if str(_ROOT) not in sys.path:  # run as a file, Python looks in benchmarks/ onl
 
 import numpy as np  # noqa: E402
 
-from benchmarks.harness.errors import BenchmarkError  # noqa: E402
+from benchmarks.harness.errors import told  # noqa: E402
 from benchmarks.harness.machine import load_average, revision, this_machine  # noqa: E402
 from benchmarks.harness.markdown import table  # noqa: E402
 from benchmarks.harness.options import shares  # noqa: E402
@@ -37,13 +37,13 @@ TASKS = "ag_news,amazon_counterfactual_en,customer_reviews,rotten_tomatoes,sms_s
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; the exit code is 0, or 2 for wrong usage."""
     options = _parser().parse_args(arguments)
-    try:
-        data = EvaluationData(options.data)
-        trials = data.trials(options.tasks.split(","))
-        rows = [row for trial in trials for row in measure(options, data, trial)]
-    except BenchmarkError as error:
-        print(f"fast_tier.py: {error}", file=sys.stderr)
-        return error.exit_code
+    return told("fast_tier.py", lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> int:
+    data = EvaluationData(options.data)
+    trials = data.trials(options.tasks.split(","))
+    rows = [row for trial in trials for row in measure(options, data, trial)]
     options.out.parent.mkdir(parents=True, exist_ok=True)
     with options.out.open("a", encoding="utf-8") as file:
         file.writelines(json.dumps(row) + "\n" for row in rows)

@@ -20,13 +20,12 @@ if str(_ROOT) not in sys.path:  # run as a file, Python looks in benchmarks/ onl
 import numpy as np  # noqa: E402
 
 from benchmarks.harness.answering import summary  # noqa: E402
-from benchmarks.harness.errors import UsageError  # noqa: E402
+from benchmarks.harness.errors import told  # noqa: E402
 from benchmarks.harness.machine import load_average, revision, this_machine  # noqa: E402
 from benchmarks.harness.markdown import table  # noqa: E402
 from fewfit.artifact import Artifact, read_artifact  # noqa: E402
 from fewfit.data import read_texts  # noqa: E402
 from fewfit.decision import Calibration, Decision, Head  # noqa: E402
-from fewfit.errors import FewfitError  # noqa: E402
 from fewfit.serving import Engine  # noqa: E402
 from fewfit.serving.served import ModelLoader  # noqa: E402
 
@@ -36,11 +35,11 @@ RESULTS = _ROOT / "benchmarks" / "results" / "labels.jsonl"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; the variants take turns, repetition by repetition."""
     options = _parser().parse_args(arguments)
-    try:
-        row = measure(options)
-    except FewfitError as error:
-        print(f"labels.py: {error}", file=sys.stderr)
-        return UsageError.exit_code
+    return told("labels.py", lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> int:
+    row = measure(options)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     with options.out.open("a", encoding="utf-8") as file:
         file.write(json.dumps(row) + "\n")

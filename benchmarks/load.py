@@ -21,7 +21,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 if str(_ROOT) not in sys.path:  # run as a file, Python looks in benchmarks/ only
     sys.path.insert(0, str(_ROOT))
 
-from benchmarks.harness.errors import BenchmarkError, UsageError  # noqa: E402
+from benchmarks.harness.errors import BenchmarkError, UsageError, told  # noqa: E402
 from benchmarks.harness.fewfit_server import FewfitServer  # noqa: E402
 from benchmarks.harness.http_servers import PEERS, HttpServer  # noqa: E402
 from benchmarks.harness.load_report import chart, report  # noqa: E402
@@ -45,11 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; the exit code is 0, 1 where something could not be measured, 2 for wrong usage."""
     options = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an end from outside ends the servers, too
-    try:
-        return _run(options)
-    except BenchmarkError as error:
-        print(f"load.py: {error}", file=sys.stderr)
-        return error.exit_code
+    return told("load.py", lambda: _run(options))
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -21,12 +21,11 @@ if str(_ROOT) not in sys.path:  # run as a file, Python looks in benchmarks/ onl
 
 import numpy as np  # noqa: E402
 
-from benchmarks.harness.errors import UsageError  # noqa: E402
+from benchmarks.harness.errors import told  # noqa: E402
 from benchmarks.harness.machine import load_average, revision, this_machine  # noqa: E402
 from benchmarks.harness.markdown import table  # noqa: E402
 from fewfit.artifact import Artifact, read_artifact  # noqa: E402
 from fewfit.data import read_texts  # noqa: E402
-from fewfit.errors import FewfitError  # noqa: E402
 from fewfit.serving import Engine, ServedModel  # noqa: E402
 from fewfit.serving.served import DEFAULT_OWN_TAILS, ModelLoader  # noqa: E402
 from fewfit.serving.sessions import release_freed_memory  # noqa: E402
@@ -37,12 +36,12 @@ RESULTS = _ROOT / "benchmarks" / "results" / "many_models.jsonl"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command: each number of models in a process of its own, so that memory is its own."""
     options = _parser().parse_args(arguments)
+    return told("many_models.py", lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> int:
     if options.models:
-        try:
-            print(json.dumps(measure(options)))
-        except FewfitError as error:
-            print(f"many_models.py: {error}", file=sys.stderr)
-            return UsageError.exit_code
+        print(json.dumps(measure(options)))
         return 0
     rows = []
     for count in map(int, options.counts.split(",")):

@@ -16,11 +16,10 @@ if str(_ROOT) not in sys.path:  # run as a file, Python looks in benchmarks/ onl
 
 import numpy as np  # noqa: E402
 
-from benchmarks.harness.errors import UsageError  # noqa: E402
+from benchmarks.harness.errors import UsageError, told  # noqa: E402
 from benchmarks.harness.markdown import table  # noqa: E402
 from benchmarks.harness.tasks import ALL, EvaluationData  # noqa: E402
 from benchmarks.suspects import drawn, read  # noqa: E402
-from fewfit.errors import FewfitError  # noqa: E402
 
 RESULTS = _ROOT / "benchmarks" / "results" / "promises.jsonl"
 TASKS = "trec,tweet_emotion,customer_reviews,tweet_irony,rotten_tomatoes,ag_news,sms_spam,sib_topics"
@@ -31,13 +30,13 @@ FIGURES = ("accuracy", "macro_f1")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; tasks that are there already are not measured again."""
     options = _parser().parse_args(arguments)
-    try:
-        if options.data is None:
-            raise UsageError("Give the folder of evaluation tasks with --data (see benchmarks/README.md).")
-        measure(options, EvaluationData(options.data))
-    except (UsageError, FewfitError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return told("promises.py", lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.data is None:
+        raise UsageError("Give the folder of evaluation tasks with --data (see benchmarks/README.md).")
+    measure(options, EvaluationData(options.data))
     print("\n".join(report(read(options.out))))
     return 0
 

@@ -17,13 +17,12 @@ if str(_ROOT) not in sys.path:  # run as a file, Python looks in benchmarks/ onl
 import numpy as np  # noqa: E402
 from sklearn.metrics import roc_auc_score  # noqa: E402
 
-from benchmarks.harness.errors import BenchmarkError, UsageError  # noqa: E402
+from benchmarks.harness.errors import told  # noqa: E402
 from benchmarks.harness.markdown import table  # noqa: E402
 from benchmarks.harness.tasks import EvaluationData, Row, Trial  # noqa: E402
 from fewfit.data import stratified_folds  # noqa: E402
 from fewfit.decision import likeness  # noqa: E402
 from fewfit.encoders.encoder import Encoder  # noqa: E402
-from fewfit.errors import FewfitError  # noqa: E402
 from fewfit.serving.torch_runtime import TorchRuntime  # noqa: E402
 from fewfit.training import Targets, TrainingSettings, fit_head, train  # noqa: E402
 from fewfit.training.rejecting import references  # noqa: E402
@@ -51,24 +50,21 @@ class Space:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; the exit code is 0, or 2 for wrong usage."""
     options = _parser().parse_args(arguments)
-    try:
-        data = EvaluationData(options.data)
-        encoder = Encoder.load(options.base)
-        rows: list[dict[str, object]] = []
-        for trial in data.trials(options.tasks.split(",")):
-            for seed in range(options.seeds):
-                rows.extend(_measure(data, encoder, trial, seed))
-                options.out.parent.mkdir(parents=True, exist_ok=True)
-                with options.out.open("a", encoding="utf-8") as file:
-                    file.writelines(
-                        json.dumps(row) + "\n" for row in rows if row["trial"] == trial.name and row["seed"] == seed
-                    )
-    except BenchmarkError as error:
-        print(f"rejection.py: {error}", file=sys.stderr)
-        return error.exit_code
-    except FewfitError as error:
-        print(f"rejection.py: {error}", file=sys.stderr)
-        return UsageError.exit_code
+    return told("rejection.py", lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> int:
+    data = EvaluationData(options.data)
+    encoder = Encoder.load(options.base)
+    rows: list[dict[str, object]] = []
+    for trial in data.trials(options.tasks.split(",")):
+        for seed in range(options.seeds):
+            rows.extend(_measure(data, encoder, trial, seed))
+            options.out.parent.mkdir(parents=True, exist_ok=True)
+            with options.out.open("a", encoding="utf-8") as file:
+                file.writelines(
+                    json.dumps(row) + "\n" for row in rows if row["trial"] == trial.name and row["seed"] == seed
+                )
     print(summary(rows))
     return 0
 

@@ -28,7 +28,7 @@ from benchmarks.harness.answering import (  # noqa: E402
     operations,
     summary,
 )
-from benchmarks.harness.errors import BenchmarkError  # noqa: E402
+from benchmarks.harness.errors import BenchmarkError, told  # noqa: E402
 from benchmarks.harness.machine import load_average, revision, this_machine  # noqa: E402
 from benchmarks.harness.markdown import table  # noqa: E402
 from benchmarks.harness.options import counts, some_of  # noqa: E402
@@ -48,11 +48,7 @@ _CALLS = {1: 64, 8: 12, 96: 3, 1000: 1}  # calls of a repetition, by batch size
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; the exit code is 0, 1 where something could not be measured, 2 for wrong usage."""
     options = _parser().parse_args(arguments)
-    try:
-        return _run(options)
-    except BenchmarkError as error:
-        print(f"speed.py: {error}", file=sys.stderr)
-        return error.exit_code
+    return told("speed.py", lambda: _run(options))
 
 
 def _run(options: argparse.Namespace) -> int:

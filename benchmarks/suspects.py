@@ -19,7 +19,7 @@ if str(_ROOT) not in sys.path:  # run as a file, Python looks in benchmarks/ onl
 
 import numpy as np  # noqa: E402
 
-from benchmarks.harness.errors import UsageError  # noqa: E402
+from benchmarks.harness.errors import UsageError, told  # noqa: E402
 from benchmarks.harness.machine import revision  # noqa: E402
 from benchmarks.harness.markdown import spread, table  # noqa: E402
 from benchmarks.harness.options import shares, some_of  # noqa: E402
@@ -37,14 +37,13 @@ METHODS = ("heads", "thorough", "training")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; rows that are there already are not measured again."""
     options = _parser().parse_args(arguments)
-    try:
-        if options.data is None:
-            raise UsageError("Give the folder of evaluation tasks with --data (see benchmarks/README.md).")
-        data = EvaluationData(options.data)
-        measure(options, data)
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return told("suspects.py", lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.data is None:
+        raise UsageError("Give the folder of evaluation tasks with --data (see benchmarks/README.md).")
+    measure(options, EvaluationData(options.data))
     print("\n".join(report(read(options.out))))
     return 0
 

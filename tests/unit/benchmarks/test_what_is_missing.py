@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import labels, many_models, promises, rejection
+from benchmarks import labels, many_models, promises, rejection, suspects
 
 
 @pytest.mark.parametrize("main", [labels.main, many_models.main])
@@ -18,7 +18,7 @@ def test_a_model_that_is_not_there_is_named(
     assert "Traceback" not in told
 
 
-@pytest.mark.parametrize("main", [promises.main, rejection.main])
+@pytest.mark.parametrize("main", [promises.main, rejection.main, suspects.main])
 def test_a_base_that_is_not_there_is_named(
     folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], main: Callable[[Sequence[str]], int]
 ) -> None:
